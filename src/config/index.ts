@@ -1,0 +1,1 @@
+export type { AppConfig, ProcessConfig, RunnerConfig, RunnerSection, SshConfig } from './types.ts';

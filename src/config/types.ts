@@ -1,0 +1,82 @@
+/** The resolved configuration of a runner: defaults are in, names are ours. Keys of the file: `docs/configuration.md`. */
+export interface RunnerConfig {
+  /** Base URL of the server, without a trailing slash; undefined until `setup` ran. */
+  webHost: string | undefined;
+  /** Work root; absolute. */
+  tmpPath: string;
+  homeDirMode: 'template_dir' | 'user_home' | 'project_home';
+  /** Attempts of clone and fetch; 1 means no retry. */
+  gitAttempts: number;
+  ssh: SshConfig;
+  apps: Readonly<Record<string, AppConfig>>;
+  /** Static environment of every child process. */
+  envVars: Readonly<Record<string, string>>;
+  /** Host variables copied to children when non-empty. */
+  forwardedEnvVars: readonly string[];
+  process: ProcessConfig;
+  runner: RunnerSection;
+}
+
+export interface SshConfig {
+  configPath: string | undefined;
+  knownHostsFile: string | undefined;
+  strictHostKeyChecking: 'no' | 'yes' | 'accept-new';
+}
+
+export interface AppConfig {
+  /** Executable instead of the default one. */
+  path: string | undefined;
+  /** Leading arguments instead of the default ones. */
+  args: readonly string[] | undefined;
+}
+
+export interface ProcessConfig {
+  user: string | undefined;
+  uid: number | undefined;
+  gid: number | undefined;
+  chroot: string | undefined;
+  noNewPrivs: boolean;
+}
+
+export interface RunnerSection {
+  registrationToken: string | undefined;
+  registrationTokenFile: string | undefined;
+  token: string | undefined;
+  tokenFile: string | undefined;
+  privateKeyFile: string | undefined;
+  oneOff: boolean;
+  /** Sent at registration; true unless the user says otherwise (the original's default made runners inactive, spec 7.1 #5). */
+  enabled: boolean;
+  webhook: string | undefined;
+  name: string | undefined;
+  tags: readonly string[];
+  /** Sent at registration and enforced here. */
+  maxParallelTasks: number;
+  projectId: number | undefined;
+  checkIntervalSeconds: number;
+  connection: {
+    serverCaCertFile: string | undefined;
+    skipTlsVerify: boolean;
+    /** Time-out of one request, milliseconds. Own addition `runner.connection.request_timeout_seconds`. */
+    requestTimeoutMs: number;
+  };
+  executorType: 'local' | 'docker' | 'k8s';
+  /** Own additions, all below `runner.` in the file. */
+  /** Directory of job directories; undefined means `<tmp_path>/.runner-<hash of the token>`. `runner.state_dir`. */
+  stateDir: string | undefined;
+  /** From TERM (or INT) to KILL, milliseconds. `runner.stop_grace_seconds`. */
+  stopGraceMs: number;
+  log: {
+    /** A longer line is cut into several records. `runner.log.max_line_bytes`. */
+    maxLineBytes: number;
+    /** Upper bound of one progress request. `runner.log.max_request_bytes`. */
+    maxRequestBytes: number;
+    /** Least time between two progress requests while nothing is urgent, milliseconds. `runner.log.flush_interval_ms`. */
+    flushIntervalMs: number;
+  };
+  masking: {
+    enabled: boolean;
+    /** Secrets shorter than this are not masked. `runner.masking.min_length`. */
+    minLength: number;
+  };
+}

@@ -1,0 +1,1 @@
+export type { CaptureResult, ProcessResult, ProcessSpec, StopLadder } from './types.ts';

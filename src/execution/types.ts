@@ -1,0 +1,36 @@
+/** How a process and everything it started is ended: signal, grace, then KILL to whatever is left. */
+export interface StopLadder {
+  /** `SIGINT` for tools that clean up on it (Terraform unlocks its state), else `SIGTERM`. */
+  signal: 'SIGINT' | 'SIGTERM';
+  /** Milliseconds from the first signal to KILL. */
+  graceMs: number;
+}
+
+/** One process as a plain value. Secrets are never in `args`; `env` is complete: nothing is inherited. */
+export interface ProcessSpec {
+  /** Executable: an absolute path, or a name looked up in `env.PATH`. */
+  command: string;
+  args: readonly string[];
+  cwd: string;
+  env: Readonly<Record<string, string>>;
+  stop: StopLadder;
+  /** Run as this user; both or none. */
+  uid?: number | undefined;
+  gid?: number | undefined;
+}
+
+/** How a process ended. Expected outcomes, never exceptions. */
+export type ProcessResult =
+  | { kind: 'exited'; code: number }
+  | { kind: 'signalled'; signal: string }
+  /** It was ended by us because the task's signal was aborted. */
+  | { kind: 'stopped' }
+  /** It could not be started: `code` is `ENOENT`, `EACCES`, … */
+  | { kind: 'unstartable'; code: string; message: string };
+
+/** Result of a short helper process whose standard output is wanted and not part of the log. */
+export interface CaptureResult {
+  result: ProcessResult;
+  stdout: string;
+  stderr: string;
+}

@@ -1,0 +1,1 @@
+export type { HttpRequest, HttpResponse, HttpTransport, TransportOptions } from './types.ts';

@@ -1,0 +1,35 @@
+/** One request, already decided: no retry, no redirect is followed, no policy lives below this line. */
+export interface HttpRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  url: string;
+  headers: Readonly<Record<string, string>>;
+  body?: string | Buffer;
+  /** For the whole exchange, milliseconds. */
+  timeoutMs: number;
+  signal?: AbortSignal;
+  /** A longer answer is refused as malformed. */
+  maxResponseBytes: number;
+}
+
+/** Any answer at all, whatever its status. */
+export interface HttpResponse {
+  status: number;
+  /** Names in lower case. */
+  headers: Readonly<Record<string, string>>;
+  body: Buffer;
+}
+
+/** The way to a server. Throws RemoteError (network, tls, proxy, timeout, malformed) when no complete answer came. */
+export interface HttpTransport {
+  request(request: HttpRequest): Promise<HttpResponse>;
+  /** Closes idle connections. */
+  close(): void;
+}
+
+export interface TransportOptions {
+  /** PEM bundle used in addition to the system's authorities. */
+  caFile?: string | undefined;
+  skipTlsVerify?: boolean | undefined;
+  /** Where `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` (either case) are read from. */
+  env: Readonly<Record<string, string | undefined>>;
+}

@@ -1,0 +1,17 @@
+export { assertNever } from './assert-never.ts';
+export { writeFileAtomic, type WriteFileAtomicOptions } from './atomic-file.ts';
+export { Backoff, type BackoffOptions } from './backoff.ts';
+export { systemClock, type Clock } from './clock.ts';
+export {
+  codeOf,
+  ConfigError,
+  InternalError,
+  messageOf,
+  RemoteError,
+  UserError,
+  type ConfigErrorOptions,
+  type RemoteErrorKind,
+  type RemoteErrorOptions,
+  type UserErrorOptions,
+} from './errors.ts';
+export { removeTree } from './remove-tree.ts';

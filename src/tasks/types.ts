@@ -1,0 +1,49 @@
+/**
+ * The words of this room. A **runner** polls a server and takes **tasks**; what a task runs is its **template**; the tool
+ * that a template uses is its **app** (ansible, bash, …). A task is a few **steps**, each one process; an **executor** is
+ * the place where steps run (this host, a container, a pod). Executors and tasks know each other through this file only.
+ */
+import type { ProcessResult, ProcessSpec } from '../execution/index.ts';
+import type { JobData, TaskStatus } from '../protocol/ui/index.ts';
+
+/** Part of a task that a step belongs to; named in the line that explains a failure. */
+export type Phase = 'prepare' | 'clone' | 'inventory' | 'requirements' | 'run';
+
+export interface Step extends ProcessSpec {
+  /** Unique within the task and the same on every replay, for example `clone`, `run`, `apply`. */
+  key: string;
+  phase: Phase;
+}
+
+export interface Commit {
+  hash: string;
+  /** First line, at most 100 characters (spec 3.6). */
+  message: string;
+}
+
+/** What an executor offers to the task that runs on it. */
+export interface TaskHost {
+  /** Aborted when the task is to stop; every wait and every process of the task ends on it. */
+  readonly signal: AbortSignal;
+  /** Runs one process; its output goes to the task's log. */
+  run(step: Step): Promise<ProcessResult>;
+  /** Runs one short process whose standard output is the result and not part of the log; standard error comes back too. */
+  capture(step: Step): Promise<{ result: ProcessResult; stdout: string; stderr: string }>;
+  /** Appends a line of the runner itself to the task's log. */
+  log(line: string): void;
+  /** Registers text that must not appear in the log. */
+  addSecret(value: string): void;
+  setStatus(status: TaskStatus): void;
+  setCommit(commit: Commit): void;
+}
+
+/** How a task ended, before it becomes a status. */
+export type TaskOutcome =
+  | { kind: 'success' }
+  | { kind: 'stopped' }
+  /** `reason` is one line for the end of the log: phase, cause, hint. */
+  | { kind: 'failed'; reason: string };
+
+export interface TaskInput {
+  job: JobData;
+}
