@@ -1,0 +1,90 @@
+// What a person sees while a script works: one line per step, details only when something failed.
+
+const NAME_WIDTH = 14;
+const TAIL_LINES = 25;
+
+/** True when escape codes are welcome on standard output. */
+export function usesColour() {
+  if (process.env.NO_COLOR) return false;
+  if (process.env.FORCE_COLOR && process.env.FORCE_COLOR !== '0') return true;
+  return process.stdout.isTTY === true;
+}
+
+const codes = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 };
+
+export function paint(style, text) {
+  return usesColour() ? `\u001B[${codes[style]}m${text}\u001B[0m` : text;
+}
+
+export function say(text = '') {
+  process.stdout.write(`${text}\n`);
+}
+
+export function formatDuration(ms) {
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+/** Thrown when a step cannot be done; `log` is the file with everything the step printed, `hint` says what to do. */
+export class StepError extends Error {
+  constructor(message, { log, hint, cause } = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'StepError';
+    this.log = log;
+    this.hint = hint;
+  }
+}
+
+/** Thrown when the person (or the system) ended the script by a signal. */
+export class Interrupted extends Error {
+  constructor(signal) {
+    super(`ended by ${signal}`);
+    this.name = 'Interrupted';
+    this.exitCode = signal === 'SIGTERM' ? 143 : 130;
+  }
+}
+
+/**
+ * Runs `work` and prints one line about it. `work` returns a short text for the line, or `{text, warn: true}` when the
+ * step was left out and the person should know.
+ */
+export async function step(name, work) {
+  const started = performance.now();
+  const live = process.stdout.isTTY === true;
+  if (live) process.stdout.write(`  ${paint('dim', '…')} ${name}`);
+  const clear = live ? '\r\u001B[2K' : '';
+  try {
+    const outcome = await work();
+    const { text = '', warn = false } = typeof outcome === 'string' ? { text: outcome } : (outcome ?? {});
+    const mark = warn ? paint('yellow', '!') : paint('green', '✓');
+    const elapsed = performance.now() - started;
+    const duration = elapsed >= 500 ? paint('dim', `  ${formatDuration(elapsed)}`) : '';
+    say(`${clear}  ${mark} ${name.padEnd(NAME_WIDTH)} ${text}${duration}`.trimEnd());
+  } catch (error) {
+    say(
+      `${clear}  ${paint('red', '✗')} ${name.padEnd(NAME_WIDTH)} ${paint('red', firstLine(error).replace(`${name} failed`, 'failed'))}`,
+    );
+    throw error;
+  }
+}
+
+/** The end of a failed step's log, the way to all of it, and the hint. */
+export function explain(error, readLog, tail = TAIL_LINES) {
+  if (!(error instanceof StepError)) return;
+  if (error.log) {
+    const lines = readLog(error.log).trimEnd().split('\n');
+    say();
+    if (lines.length > tail) {
+      say(paint('dim', `    (last ${tail} of ${lines.length} lines; all of them: ${error.log})`));
+    }
+    for (const line of lines.slice(-tail)) say(`    ${line}`);
+  }
+  if (error.hint) {
+    say();
+    say(`  ${error.hint}`);
+  }
+}
+
+function firstLine(error) {
+  return String(error instanceof Error ? error.message : error).split('\n')[0];
+}

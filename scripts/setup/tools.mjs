@@ -1,0 +1,114 @@
+import { accessSync, constants, existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { run } from './command.mjs';
+import { Interrupted } from './console.mjs';
+
+/** Command → its package, by package manager. The first apt name that the machine's release knows is taken. */
+const tools = {
+  git: { apt: ['git'], dnf: 'git', apk: 'git', brew: 'git' },
+  bash: { apt: ['bash'], dnf: 'bash', apk: 'bash', brew: 'bash' },
+  python3: { apt: ['python3'], dnf: 'python3', apk: 'python3', brew: 'python' },
+  'ansible-playbook': { apt: ['ansible-core', 'ansible'], dnf: 'ansible-core', apk: 'ansible-core', brew: 'ansible' },
+  ssh: { apt: ['openssh-client'], dnf: 'openssh-clients', apk: 'openssh-client', brew: 'openssh' },
+  sshd: { apt: ['openssh-server'], dnf: 'openssh-server', apk: 'openssh-server', brew: 'openssh' },
+  sshpass: { apt: ['sshpass'], dnf: 'sshpass', apk: 'sshpass', brew: 'sshpass' },
+};
+
+const managers = [
+  { name: 'apt', command: 'apt-get', line: (names) => `apt-get install ${names}` },
+  { name: 'dnf', command: 'dnf', line: (names) => `dnf install ${names}` },
+  { name: 'apk', command: 'apk', line: (names) => `apk add ${names}` },
+  { name: 'brew', command: 'brew', line: (names) => `brew install ${names}` },
+];
+
+/** The path of a command, or undefined. sshd lives where a normal user's PATH does not look. */
+export function findTool(name) {
+  const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
+  return directories
+    .filter((directory) => directory !== '')
+    .map((directory) => join(directory, name))
+    .find(isExecutable);
+}
+
+/**
+ * Installs what is missing where that can be done without asking (root on Debian or Ubuntu), and says what to do
+ * elsewhere. Returns the line for the person and the commands that are still missing; only Ctrl-C is an error.
+ */
+export async function installTools(wanted) {
+  const missing = () => wanted.filter((name) => findTool(name) === undefined);
+  const before = missing();
+  if (before.length === 0) return { text: wanted.join(', '), missing: [] };
+  const problem = await install(before);
+  const after = missing();
+  if (after.length === 0) return { text: `installed ${before.join(', ')}`, missing: [] };
+  return { text: `missing: ${after.join(', ')}. ${problem ?? advice(after)}`, warn: true, missing: after };
+}
+
+async function install(names) {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0 || !findTool('apt-get')) return undefined;
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_MODE: 'l' };
+  const apt = ['-q', '-o', 'DPkg::Lock::Timeout=120'];
+  try {
+    await run('apt-get', [...apt, 'update'], { title: 'apt-get update', env });
+    const packages = [];
+    for (const name of names) packages.push(await knownPackage(tools[name].apt));
+    await withoutServices(names.includes('sshd'), () =>
+      run('apt-get', [...apt, 'install', '--yes', '--no-install-recommends', ...packages], {
+        title: 'apt-get install',
+        env,
+      }),
+    );
+    return undefined;
+  } catch (error) {
+    if (error instanceof Interrupted) throw error;
+    return `${error.message}${error.log ? `; see ${error.log}` : ''}`;
+  }
+}
+
+async function knownPackage(candidates) {
+  for (const candidate of candidates.slice(0, -1)) {
+    try {
+      await run('apt-cache', ['show', candidate], { title: 'apt-cache show' });
+      return candidate;
+    } catch (error) {
+      if (error instanceof Interrupted) throw error;
+      // This release of the system does not have it; the next name may be older.
+    }
+  }
+  return candidates.at(-1);
+}
+
+/**
+ * The tests start an sshd of their own on loopback; installing the package must not open port 22 of the machine. Debian
+ * asks policy-rc.d before it starts a service, and a service that is not enabled stays off after a restart, too.
+ */
+async function withoutServices(needed, work) {
+  const policy = '/usr/sbin/policy-rc.d';
+  const ours = needed && !existsSync(policy);
+  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    await work();
+  } finally {
+    if (ours) rmSync(policy, { force: true });
+  }
+  if (needed && existsSync('/run/systemd/system')) {
+    await run('systemctl', ['disable', 'ssh.service', 'ssh.socket'], { title: 'systemctl disable ssh' });
+  }
+}
+
+function advice(names) {
+  const manager = managers.find(({ command }) => findTool(command));
+  if (!manager) return `Install ${names.join(', ')} and put them on PATH.`;
+  const packages = names.map((name) => [tools[name][manager.name]].flat()[0]);
+  const sudo = manager.name === 'brew' || process.getuid?.() === 0 ? '' : 'sudo ';
+  return `To get them: ${sudo}${manager.line(packages.join(' '))}`;
+}
+
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+// `npm test`: set-up, checks, tests, and the count as the last line. Arguments narrow the tests and leave the checks out:
+// `npm test -- test/config`.
+import { runScript, setUp, testTools } from './setup.mjs';
+import { runChecks } from './setup/checks.mjs';
+import { paint, say } from './setup/console.mjs';
+import { smokeOnNewerNode } from './setup/newer-node.mjs';
+import { runVitest } from './setup/vitest.mjs';
+
+const files = process.argv.slice(2);
+const inCi = Boolean(process.env.CI) && process.env.CI !== 'false';
+
+await runScript(async () => {
+  const { missing } = await setUp({ tools: testTools });
+  const rows = [];
+  // Without a tool its tests are skipped with a loud line; where nobody reads the lines, that would be a green lie.
+  if (inCi && missing.length > 0) rows.push({ name: 'tools', passed: 0, failed: missing.length, skipped: 0 });
+  if (files.length === 0) rows.push({ name: 'checks', skipped: 0, ...(await runChecks()) });
+  rows.push({ name: 'tests', ...(await runVitest({ files })) });
+  if (inCi && files.length === 0) rows.push({ name: 'newer Node', ...(await smokeOnNewerNode()) });
+  return summarise(rows);
+});
+
+/** The last line counts tests and checks together, so that it never says "0 failed" when the command failed. */
+function summarise(rows) {
+  const sum = (key) => rows.reduce((total, row) => total + row[key], 0);
+  const text = ({ passed, failed, skipped }) =>
+    `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+  say(paint('bold', 'Results'));
+  for (const row of rows)
+    say(`  ${row.failed === 0 ? paint('green', '✓') : paint('red', '✗')} ${row.name.padEnd(14)} ${text(row)}`);
+  say();
+  say(text({ passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') }));
+  return sum('failed') === 0 && sum('passed') > 0 ? 0 : 1;
+}
