@@ -29,6 +29,11 @@ export interface TaskHost {
   run(step: Step): Promise<ProcessResult>;
   /** Runs one short process whose standard output is the result and not part of the log; standard error comes back too. */
   capture(step: Step): Promise<{ result: ProcessResult; stdout: string; stderr: string }>;
+  /**
+   * The last bytes (at most 16 KiB, as text, not masked) that the latest run of the step with this key wrote to the log; "" when it
+   * wrote nothing. Read only to explain a failure.
+   */
+  tail(key: string): Promise<string>;
   /** Appends a line of the runner itself to the task's log. */
   log(line: string): void;
   /** Registers text that must not appear in the log. */
@@ -44,6 +49,3 @@ export type TaskOutcome =
   /** `reason` is one line for the end of the log: phase, cause, hint. */
   | { kind: 'failed'; reason: string };
 
-export interface TaskInput {
-  job: JobData;
-}
