@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { codeOf, messageOf } from '../lib/index.ts';
+import { signalGroup, taskTagVariable } from './process-tree.ts';
+import type { CaptureResult, ProcessResult, ProcessSpec } from './types.ts';
+import { which } from './which.ts';
+
+/** More output than this from a helper means something is wrong; it is ended. */
+const maxCaptureBytes = 16 * 1024 * 1024;
+
+/**
+ * Runs a short helper process (`git log -1`, …) and returns what it printed. It has a process group of its own that is
+ * killed when `signal` is aborted or when it prints more than 16 MiB. Never rejects.
+ */
+export function captureProcess(spec: ProcessSpec, options: { tag: string; signal: AbortSignal }): Promise<CaptureResult> {
+  const done = (result: ProcessResult): CaptureResult => ({ result, stdout: '', stderr: '' });
+  if (options.signal.aborted) return Promise.resolve(done({ kind: 'stopped' }));
+  const executable = which(spec.command, spec.env['PATH'] ?? '', spec.cwd);
+  if (executable.kind === 'missing' || !existsSync(spec.cwd)) {
+    const message = executable.kind === 'missing' ? `${spec.command} was not found` : `${spec.cwd} does not exist`;
+    return Promise.resolve(done({ kind: 'unstartable', code: 'ENOENT', message }));
+  }
+  return new Promise((resolve) => {
+    const child = spawn(executable.path, spec.args, {
+      cwd: spec.cwd,
+      env: { ...spec.env, [taskTagVariable]: options.tag },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(spec.uid !== undefined && spec.gid !== undefined ? { uid: spec.uid, gid: spec.gid } : {}),
+    });
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    let size = 0;
+    const end = (): void => {
+      if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+    };
+    const collect = (into: Buffer[]) => (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > maxCaptureBytes) end();
+      else into.push(chunk);
+    };
+    child.stdout.on('data', collect(out));
+    child.stderr.on('data', collect(err));
+    options.signal.addEventListener('abort', end, { once: true });
+    const settle = (result: ProcessResult): void => {
+      options.signal.removeEventListener('abort', end);
+      resolve({ result, stdout: Buffer.concat(out).toString('utf8'), stderr: Buffer.concat(err).toString('utf8') });
+    };
+    child.once('error', (error) =>
+      settle({ kind: 'unstartable', code: codeOf(error) ?? 'EUNKNOWN', message: messageOf(error) }),
+    );
+    // The group goes with its leader, so that a grandchild holding the pipe cannot keep 'close' from coming.
+    child.once('exit', end);
+    child.once('close', (code, signal) => {
+      if (options.signal.aborted) settle({ kind: 'stopped' });
+      else if (code !== null) settle({ kind: 'exited', code });
+      else settle({ kind: 'signalled', signal: signal ?? 'SIGKILL' });
+    });
+  });
+}

@@ -1,0 +1,94 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { codeOf } from '../lib/index.ts';
+
+/**
+ * Ending everything a task started. Three nets, each catching what the one before misses: the process group, an
+ * environment tag that every descendant inherits (it survives `setsid` and double forks), and repetition, because a
+ * process may fork between our look and our signal.
+ */
+
+/** Name of the environment variable that tags every process of a task. */
+export const taskTagVariable = 'SEMAPHORE_TASK_TAG';
+
+/** Rounds of the sweep; each round kills all it sees, so only a fork bomb outlives several. */
+const maxSweepRounds = 20;
+
+/** Sends `signal` to the process group `pgid`; false when no process of it is left. */
+export function signalGroup(pgid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(-pgid, signal);
+    return true;
+  } catch (error: unknown) {
+    if (codeOf(error) === 'ESRCH') return false;
+    if (codeOf(error) === 'EPERM') return true;
+    throw error;
+  }
+}
+
+/** Process ids, other than our own, whose environment carries `tag`; empty where there is no `/proc`. */
+export function findTagged(tag: string): number[] {
+  const needle = Buffer.from(`${taskTagVariable}=${tag}\0`);
+  const found: number[] = [];
+  for (const name of processEntries()) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    if (environmentOf(pid)?.includes(needle)) found.push(pid);
+  }
+  return found;
+}
+
+/**
+ * Kills every process that carries `tag`, until none is left or the rounds are used up. Returns how many processes were
+ * signalled; zombies have no environment and are not counted.
+ */
+export function sweepTagged(tag: string): number {
+  let killed = 0;
+  for (let round = 0; round < maxSweepRounds; round += 1) {
+    const pids = findTagged(tag);
+    if (pids.length === 0) break;
+    for (const pid of pids) {
+      if (kill(pid)) killed += 1;
+    }
+  }
+  return killed;
+}
+
+/**
+ * Start time of a process in clock ticks since boot (`/proc/<pid>/stat`, field 22): with the pid it names a process for
+ * good, because pids are reused. Undefined when the process is gone or there is no `/proc`.
+ */
+export function startTimeOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The command name in parentheses may contain spaces and parentheses: count fields from its end.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function processEntries(): string[] {
+  try {
+    return readdirSync('/proc');
+  } catch {
+    return [];
+  }
+}
+
+function environmentOf(pid: number): Buffer | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/environ`);
+  } catch {
+    // Gone meanwhile, a kernel thread, or another user's process: not ours.
+    return undefined;
+  }
+}
+
+function kill(pid: number): boolean {
+  try {
+    process.kill(pid, 'SIGKILL');
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,153 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { codeOf, messageOf } from '../lib/index.ts';
+import { signalGroup, startTimeOf, sweepTagged, taskTagVariable } from './process-tree.ts';
+import type { ProcessResult, ProcessSpec } from './types.ts';
+import { which } from './which.ts';
+
+/**
+ * The shell around every tool. It does two things that must go on when the runner is killed: it writes the tool's exit
+ * code to descriptor 3 (a file; 4 tells a living runner at once), and it puts a pipe with a `cat` behind it between the
+ * tool and the log. Without the pipe a script's `echo … > /dev/stderr` would open the log file itself and truncate it.
+ * The traps keep the shells alive through a signal to the group; unlike ignored signals they are not inherited by the
+ * tool. `cat` ignores the signals and ends with the pipe, so that nothing a tool says while it stops is lost.
+ */
+const wrapperScript =
+  'trap : HUP INT QUIT TERM; ' +
+  '{ trap : HUP INT QUIT TERM; "$@" 3>&- 4>&-; code=$?; echo "$code" >&3; echo "$code" >&4; } 2>&1 | ' +
+  '{ trap "" HUP INT QUIT TERM; exec cat 3>&- 4>&-; }';
+
+/** How long output of survivors is waited for after the tool itself has ended, milliseconds (spec 5.10). */
+const drainMs = 250;
+
+export interface RunProcessOptions {
+  /** Append-only descriptor that becomes stdout and stderr. */
+  logFd: number;
+  /** File the exit code is written to; created, mode 0600. */
+  exitFile: string;
+  /** Value of the environment tag by which stray descendants are found. */
+  tag: string;
+  /** Ends the process and everything it started when aborted. */
+  signal: AbortSignal;
+  /** Called once with the pid (also the process group) and its start time. */
+  onStart?: (pid: number, startTime: string | undefined) => void;
+}
+
+/**
+ * Runs one process in a session of its own with the log file as stdout and stderr, and resolves when it has ended and
+ * nothing of its process group is left. Never rejects: whatever happens is a ProcessResult.
+ */
+export async function runProcess(spec: ProcessSpec, options: RunProcessOptions): Promise<ProcessResult> {
+  if (options.signal.aborted) return { kind: 'stopped' };
+  const executable = which(spec.command, spec.env['PATH'] ?? '', spec.cwd);
+  if (executable.kind === 'missing') return unstartable(spec, executable.code);
+  if (!existsSync(spec.cwd)) {
+    return { kind: 'unstartable', code: 'ENOENT', message: `the working directory ${spec.cwd} does not exist` };
+  }
+  let exitFd: number | undefined;
+  try {
+    exitFd = openSync(options.exitFile, 'w', 0o600);
+    const child = spawn('/bin/sh', ['-c', wrapperScript, 'semaphore-step', executable.path, ...spec.args], {
+      cwd: spec.cwd,
+      env: { ...spec.env, [taskTagVariable]: options.tag },
+      detached: true,
+      stdio: ['ignore', options.logFd, options.logFd, exitFd, 'pipe'],
+      ...(spec.uid !== undefined && spec.gid !== undefined ? { uid: spec.uid, gid: spec.gid } : {}),
+    });
+    return await supervise(child, spec, options);
+  } catch (error: unknown) {
+    return { kind: 'unstartable', code: codeOf(error) ?? 'EUNKNOWN', message: messageOf(error) };
+  } finally {
+    if (exitFd !== undefined) closeSync(exitFd);
+  }
+}
+
+function unstartable(spec: ProcessSpec, code: 'ENOENT' | 'EACCES'): ProcessResult {
+  const message =
+    code === 'ENOENT'
+      ? `${spec.command} was not found${spec.command.includes('/') ? '' : ` in PATH (${spec.env['PATH'] ?? ''})`}`
+      : `${spec.command} is there but may not be executed`;
+  return { kind: 'unstartable', code, message };
+}
+
+function supervise(child: ChildProcess, spec: ProcessSpec, options: RunProcessOptions): Promise<ProcessResult> {
+  return new Promise((resolve) => {
+    const { pid } = child;
+    const told = child.stdio[4];
+    let killTimer: NodeJS.Timeout | undefined;
+    let drainTimer: NodeJS.Timeout | undefined;
+    let stopping = false;
+
+    const stop = (): void => {
+      if (pid === undefined) return;
+      stopping = true;
+      // A process that stopped itself (SIGSTOP) sees no signal but KILL until it is continued.
+      signalGroup(pid, spec.stop.signal);
+      signalGroup(pid, 'SIGCONT');
+      killTimer = setTimeout(() => {
+        signalGroup(pid, 'SIGKILL');
+        sweepTagged(options.tag);
+      }, spec.stop.graceMs);
+    };
+    const settle = (result: ProcessResult): void => {
+      clearTimeout(killTimer);
+      clearTimeout(drainTimer);
+      told?.destroy();
+      options.signal.removeEventListener('abort', stop);
+      resolve(result);
+    };
+
+    child.once('error', (error) => {
+      settle({ kind: 'unstartable', code: codeOf(error) ?? 'EUNKNOWN', message: messageOf(error) });
+    });
+    // The tool has ended; its wrapper lives on while somebody holds the pipe open.
+    told?.once('data', () => {
+      drainTimer = setTimeout(() => {
+        if (pid !== undefined) signalGroup(pid, 'SIGKILL');
+      }, drainMs);
+    });
+    told?.on('error', () => undefined);
+    child.once('exit', () => {
+      // What the tool left running in its group goes with it, as after every end.
+      if (pid !== undefined) signalGroup(pid, 'SIGKILL');
+      settle(stopping ? { kind: 'stopped' } : resultFrom(options.exitFile));
+    });
+    if (pid === undefined) return;
+    options.onStart?.(pid, startTimeOf(pid));
+    if (options.signal.aborted) stop();
+    else options.signal.addEventListener('abort', stop, { once: true });
+  });
+}
+
+const signalNames: Readonly<Record<number, string>> = {
+  1: 'SIGHUP',
+  2: 'SIGINT',
+  3: 'SIGQUIT',
+  4: 'SIGILL',
+  6: 'SIGABRT',
+  7: 'SIGBUS',
+  8: 'SIGFPE',
+  9: 'SIGKILL',
+  11: 'SIGSEGV',
+  13: 'SIGPIPE',
+  14: 'SIGALRM',
+  15: 'SIGTERM',
+};
+
+/** The tool's result from the wrapper's exit file; without one the wrapper itself was killed. */
+function resultFrom(exitFile: string): ProcessResult {
+  const code = readExitFile(exitFile);
+  if (code === undefined) return { kind: 'signalled', signal: 'SIGKILL' };
+  const name = code > 128 ? signalNames[code - 128] : undefined;
+  return name ? { kind: 'signalled', signal: name } : { kind: 'exited', code };
+}
+
+/** The exit code a wrapper wrote, or undefined while there is none (a line without its end is not yet written). */
+export function readExitFile(path: string): number | undefined {
+  try {
+    const text = readFileSync(path, 'utf8');
+    return text.endsWith('\n') ? Number.parseInt(text, 10) : undefined;
+  } catch {
+    return undefined;
+  }
+}
