@@ -1,0 +1,25 @@
+export { type AccessKey } from './access-key.ts';
+export { type AppKind, appKind } from './app.ts';
+export { type Environment, type EnvironmentSecret } from './environment.ts';
+export { type HostConfig } from './host-config.ts';
+export { type Inventory } from './inventory.ts';
+export { type JobData } from './job.ts';
+export { redactUrl, type Repository, repositoryType, type RepositoryType } from './repository.ts';
+export {
+  type CurrentJob,
+  decodeRunnerState,
+  type EncodableRunnerState,
+  encodeRunnerState,
+  type RunnerState,
+} from './runner-state.ts';
+export { isFinished, isTaskStatus, type TaskStatus } from './status.ts';
+export {
+  type AnsibleTaskParams,
+  type AnsibleTemplateParams,
+  type TaskParams,
+  type TemplateTaskParams,
+  type TerraformTaskParams,
+  type TerraformTemplateParams,
+} from './task-params.ts';
+export { type Task } from './task.ts';
+export { type SurveyVar, type Template, type TemplateVault } from './template.ts';
