@@ -1,0 +1,82 @@
+import { runnerKeyTable, type ConfigKey } from './key-table.ts';
+
+import { locatedError, locationText } from './located-error.ts';
+import { member } from './normalise.ts';
+import type { RunnerFile } from './runner-schema.ts';
+
+/** Where a key was set. */
+export interface Place {
+  source?: string;
+  line?: number;
+  column?: number;
+}
+
+type PlaceOf = (key: string) => Place;
+
+/** What one key alone cannot tell. Throws ConfigError. */
+export function checkRelations(values: RunnerFile, placeOf: PlaceOf): void {
+  if (values.web_host) checkWebHost(values.web_host, placeOf('web_host'));
+  const { token, token_file: tokenFile, log } = values.runner;
+  if (token && tokenFile) {
+    const tokenPlace = locationText(placeOf('runner.token'));
+    const filePlace = locationText(placeOf('runner.token_file'));
+    throw locatedError(`runner.token (${tokenPlace}) and runner.token_file (${filePlace}) exclude each other`, {
+      key: 'runner.token',
+      hint: 'Keep one of them.',
+    });
+  }
+  if (log.max_request_bytes < log.max_line_bytes) {
+    const key = 'runner.log.max_request_bytes';
+    throw locatedError(
+      `${key} is ${log.max_request_bytes}; expected at least runner.log.max_line_bytes (${log.max_line_bytes})`,
+      {
+        key,
+        ...placeOf(key),
+      },
+    );
+  }
+}
+
+/** Throws ConfigError unless `text` is the base URL of a server. */
+function checkWebHost(text: string, place: Place): void {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const problem =
+    url === null || !/^https?:$/.test(url.protocol)
+      ? 'expected a URL that begins with http:// or https://'
+      : url.search !== '' || url.hash !== ''
+        ? 'expected a base URL without ? and #'
+        : undefined;
+  if (problem === undefined) return;
+  const looksLikeHost = url === null || !text.includes('://');
+  throw locatedError(`web_host is ${JSON.stringify(text)}; ${problem}`, {
+    key: 'web_host',
+    ...place,
+    ...(looksLikeHost ? { hint: `For example https://${text.replace(/^\/+/, '')}.` } : {}),
+  });
+}
+
+/** Values that are allowed but will surprise, one sentence each. */
+export function doubtfulValues(values: RunnerFile, placeOf: PlaceOf): string[] {
+  const at = (key: string, text: string) => `${locationText(placeOf(key))}: ${text}`;
+  const warnings = runnerKeyTable()
+    .keys.filter((key) => key.schema.unsupported !== undefined && valueAt(values, key) !== key.schema.default)
+    .map(({ dotted, schema }) => at(dotted, `${dotted} has no effect: ${schema.unsupported}`));
+  const { runner, process } = values;
+  if (runner.connection.skip_tls_verify) {
+    const key = 'runner.connection.skip_tls_verify';
+    warnings.push(at(key, 'the certificate of the server is not checked; whoever is on the way can read every secret'));
+  }
+  if (runner.check_interval_seconds >= 120) {
+    const key = 'runner.check_interval_seconds';
+    warnings.push(at(key, `with ${key} of 120 or more the server takes this runner for offline`));
+  }
+  if ((process.uid === undefined) !== (process.gid === undefined)) {
+    const key = process.uid === undefined ? 'process.gid' : 'process.uid';
+    warnings.push(at(key, `${key} has no effect without process.${key === 'process.uid' ? 'gid' : 'uid'}`));
+  }
+  return warnings;
+}
+
+function valueAt(values: unknown, { path }: ConfigKey): unknown {
+  return path.reduce<unknown>(member, values);
+}
