@@ -7,7 +7,7 @@ const TAIL_LINES = 25;
 export function usesColour() {
   if (process.env.NO_COLOR) return false;
   if (process.env.FORCE_COLOR && process.env.FORCE_COLOR !== '0') return true;
-  return process.stdout.isTTY === true;
+  return process.stdout.isTTY;
 }
 
 const codes = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 };
@@ -25,12 +25,16 @@ export function formatDuration(ms) {
   return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
 
-/** Thrown when a step cannot be done; `log` is the file with everything the step printed, `hint` says what to do. */
+/**
+ * Thrown when a step cannot be done. `log` is the file with everything the step printed, `output` the same as text where the file
+ * will not be there any more, `hint` says what to do.
+ */
 export class StepError extends Error {
-  constructor(message, { log, hint, cause } = {}) {
+  constructor(message, { log, output, hint, cause } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'StepError';
     this.log = log;
+    this.output = output;
     this.hint = hint;
   }
 }
@@ -50,7 +54,7 @@ export class Interrupted extends Error {
  */
 export async function step(name, work) {
   const started = performance.now();
-  const live = process.stdout.isTTY === true;
+  const live = process.stdout.isTTY;
   if (live) process.stdout.write(`  ${paint('dim', '…')} ${name}`);
   const clear = live ? '\r\u001B[2K' : '';
   try {
@@ -71,11 +75,12 @@ export async function step(name, work) {
 /** The end of a failed step's log, the way to all of it, and the hint. */
 export function explain(error, readLog, tail = TAIL_LINES) {
   if (!(error instanceof StepError)) return;
-  if (error.log) {
-    const lines = readLog(error.log).trimEnd().split('\n');
+  const text = error.output ?? (error.log ? readLog(error.log) : '');
+  if (text) {
+    const lines = text.trimEnd().split('\n');
     say();
     if (lines.length > tail) {
-      say(paint('dim', `    (last ${tail} of ${lines.length} lines; all of them: ${error.log})`));
+      say(paint('dim', `    (last ${tail} of ${lines.length} lines${error.log ? `; all of them: ${error.log}` : ''})`));
     }
     for (const line of lines.slice(-tail)) say(`    ${line}`);
   }
