@@ -1,2 +1,18 @@
 export { loadRunnerConfig, type LoadedConfig, type LoadRunnerConfigOptions } from './load.ts';
 export type { AppConfig, ProcessConfig, RunnerConfig, RunnerSection, SshConfig } from './types.ts';
+export { loadServerConfig, type LoadedServerConfig } from './server-loader.ts';
+export { nearestName, type ServerProblem } from './server-problems.ts';
+export {
+  parseListen,
+  serverJsonSchema,
+  type InventoryConfig,
+  type KeyConfig,
+  type ProjectConfig,
+  type RepositoryConfig,
+  type ScheduleConfig,
+  type ServerConfig,
+  type SurveyVarConfig,
+  type TemplateConfig,
+  type VariableGroupConfig,
+} from './server-schema.ts';
+export { taskParamsKind } from './server-template-schema.ts';
