@@ -1,1 +1,14 @@
+export { listen, type Listener, type ListenOptions } from './listen.ts';
+export { json, jsonText, noContent, problem, RefusedRequest, type Reply, text } from './reply.ts';
+export { bearerToken, type Guard, type RequestContext } from './request-context.ts';
+export {
+  createRouter,
+  type Handler,
+  type RouteMethod,
+  type RouteOptions,
+  type Router,
+  type RouterOptions,
+  type WebSocketHandler,
+} from './router.ts';
 export type { HttpRequest, HttpResponse, HttpTransport, TransportOptions } from './types.ts';
+export type { WebSocketLimits, WebSocketPeer } from './websocket.ts';
