@@ -23,3 +23,6 @@ export {
 } from './task-params.ts';
 export { type Task } from './task.ts';
 export { type SurveyVar, type Template, type TemplateVault } from './template.ts';
+export { encodeProgress, type JobReport } from './progress-encoder.ts';
+export { decodeProgress, type LogRecord, type Progress, type ProgressJob } from './progress.ts';
+export { decodeRegistration, encodeRegistration, type Registration } from './registration.ts';

@@ -12,6 +12,7 @@ import {
   optionalInt,
   optionalList,
   optionalText,
+  optionalTexts,
   text,
 } from './wire.ts';
 
@@ -43,10 +44,7 @@ export const surveyVarSchema = model({
   target: optionalText,
   description: optionalText,
   values: optionalList(surveyValueSchema),
-  defaultValue: z.codec(z.unknown(), z.union([z.string(), z.array(z.string())]).optional(), {
-    decode: (wire) => (wire ?? undefined) as string | string[] | undefined,
-    encode: (value) => value,
-  }),
+  defaultValue: optionalTexts,
 });
 
 export type SurveyVar = z.output<typeof surveyVarSchema>;

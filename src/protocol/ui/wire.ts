@@ -45,15 +45,20 @@ export function model<const Shape extends Fields>(shape: Shape, wireNames: { [Ke
   }
 
   return z.codec(wireObject, z.object(shape), {
-    // The inner object validates what the renaming gives; zod cannot express "the same fields, other names" in types.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the inner object validates what the renaming gives; types cannot express "the same fields, other names"
     decode: decode as (wire: Record<string, unknown>) => z.input<z.ZodObject<Shape>>,
-    encode: encode as (values: z.input<z.ZodObject<Shape>>) => Record<string, unknown>,
+    encode,
   });
 }
 
 /** A field that reads with `read` what JSON gave (undefined when absent) and writes with `write`. */
-function field<Out extends z.ZodType>(out: Out, read: (wire: unknown) => unknown, write: (value: unknown) => unknown) {
+function field<Out extends z.ZodType>(
+  out: Out,
+  read: (wire: unknown) => unknown,
+  write: (value: unknown) => unknown,
+): z.ZodCodec<z.ZodUnknown, Out> {
   return z.codec(z.unknown(), out, {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `out` validates it in the next step
     decode: (wire) => read(wire) as z.input<Out>,
     encode: (value) => write(value),
   });
@@ -116,7 +121,7 @@ export function nullableList<Item extends z.ZodType>(item: Item) {
 }
 
 /** A nested model; its zero value when absent. */
-export function nested<Model extends z.ZodType>(inner: Model) {
+export function nested<Model extends z.ZodType>(inner: Model): z.ZodCodec<z.ZodUnknown, Model> {
   return field(inner, (wire) => wire ?? {}, same);
 }
 
@@ -124,6 +129,13 @@ export function nested<Model extends z.ZodType>(inner: Model) {
 export function nullableNested<Model extends z.ZodType>(inner: Model) {
   return field(inner.optional(), (wire) => wire ?? undefined, orNull);
 }
+
+/** A text or a list of texts; undefined when absent. */
+export const optionalTexts = field(
+  z.union([z.string(), z.array(z.string())]).optional(),
+  (wire) => wire ?? undefined,
+  same,
+);
 
 /** Anything: kept for a second look (`params`, whose fields depend on the app). */
 export const anything = field(z.unknown().optional(), (wire) => wire ?? undefined, same);
