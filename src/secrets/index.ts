@@ -1,0 +1,2 @@
+export { openHandOvers, type CloseHandOver, type HandOver, type HandOverOptions } from './hand-over.ts';
+export { SecretRegistry, type SecretRegistryOptions } from './registry.ts';

@@ -1,0 +1,40 @@
+import { chmod, chown, mkdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { codeOf, UserError } from '../lib/index.ts';
+
+/** The user tools run as, when it is not our own. */
+export interface Owner {
+  uid: number;
+  gid: number;
+}
+
+/**
+ * Makes the work root. Tools that run as another user must be able to pass through it, hence 0711 then, else 0700. A root
+ * that is there already keeps its mode: it may be shared on purpose. Throws UserError when it cannot be made.
+ */
+export async function ensureRoot(path: string, owner: Owner | undefined): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await mkdir(path, { mode: owner ? 0o711 : 0o700 });
+  } catch (error: unknown) {
+    if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    throw new UserError(`cannot make the work directory ${path} (${codeOf(error) ?? 'unknown error'})`, {
+      hint: 'Set tmp_path in the configuration to a directory the runner may write to.',
+      cause: error,
+    });
+  }
+}
+
+/** Makes one private directory (0700) below an existing one; an existing directory is made private. */
+export async function ensurePrivate(path: string, owner: Owner | undefined): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error: unknown) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    const found = await stat(path);
+    if (!found.isDirectory()) throw error;
+    if ((found.mode & 0o777) !== 0o700) await chmod(path, 0o700);
+    if (!owner || (found.uid === owner.uid && found.gid === owner.gid)) return;
+  }
+  if (owner) await chown(path, owner.uid, owner.gid);
+}
