@@ -12,6 +12,8 @@ import { checkNodeVersion } from './setup/node-version.mjs';
 import { cacheDirectory } from './setup/paths.mjs';
 import { installTools } from './setup/tools.mjs';
 
+const lockFile = join(cacheDirectory, 'setup.lock');
+
 /** Tools that the tests use; a caller that needs less names what it needs. */
 export const testTools = ['git', 'bash', 'python3', 'ansible-playbook', 'ssh', 'sshd', 'sshpass'];
 
@@ -23,7 +25,7 @@ export async function setUp({ tools = testTools } = {}) {
   say(paint('bold', 'Set-up'));
   await step('Node.js', async () => checkNodeVersion());
   let missing = [];
-  await withLock(join(cacheDirectory, 'setup.lock'), async () => {
+  await withLock(lockFile, async () => {
     await step('dependencies', installDependencies);
     await step('build', buildBundle);
     await step('tools', async () => {
@@ -34,6 +36,11 @@ export async function setUp({ tools = testTools } = {}) {
   });
   say();
   return { missing };
+}
+
+/** Only the build, for a test file that is run by itself. */
+export async function ensureBuilt() {
+  await withLock(lockFile, buildBundle);
 }
 
 /** Runs a script's `main` and turns whatever it throws into a few plain lines and an exit code. */
