@@ -121,7 +121,7 @@ export function serverFileSchema(context: ServerFileContext) {
       'A task that is to stop and whose runner does not say so for this long counts as stopped.',
     ),
     history_max_tasks: whole(
-      { min: 1, max: 1_000_000, byDefault: 10_000 },
+      { min: 1, max: 100_000, byDefault: 10_000 },
       'Finished tasks that are kept, with their logs; older ones are removed.',
     ),
     projects: list(projectSchema(context), 'The projects.'),

@@ -1,0 +1,57 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { codeOf } from '../../lib/index.ts';
+
+export interface LogRecord {
+  /** RFC 3339. */
+  time: string;
+  message: string;
+}
+
+const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+
+/**
+ * Records as lines of a log file, `<time> <text>\n`. A text with line breaks becomes several lines; a time that is none is
+ * replaced by `now`.
+ */
+export function encodeLines(records: readonly LogRecord[], now: string): Buffer {
+  let text = '';
+  for (const { time, message } of records) {
+    const stamp = dateTime.test(time) ? time : now;
+    text += message.includes('\n') ? `${stamp} ${message.split('\n').join(`\n${stamp} `)}\n` : `${stamp} ${message}\n`;
+  }
+  return Buffer.from(text);
+}
+
+/**
+ * The lines of a log file in batches, without marks. Holds one piece of the file in memory at a time. The file may grow
+ * meanwhile; what was there at the beginning is read.
+ */
+export async function* readLines(path: string): AsyncGenerator<LogRecord[]> {
+  let rest = '';
+  for await (const piece of readPieces(path)) {
+    const lines = (rest + piece).split('\n');
+    rest = lines.pop() ?? '';
+    const records = lines.flatMap((line) => (line === '' ? [] : [decodeLine(line)]));
+    if (records.length > 0) yield records;
+  }
+}
+
+async function* readPieces(path: string): AsyncGenerator<string> {
+  let size: number;
+  try {
+    size = (await stat(path)).size;
+  } catch (error: unknown) {
+    // Nothing was logged yet.
+    if (codeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  if (size === 0) return;
+  const stream = createReadStream(path, { encoding: 'utf8', end: size - 1, highWaterMark: 256 * 1024 });
+  for await (const piece of stream) yield String(piece);
+}
+
+function decodeLine(line: string): LogRecord {
+  const space = line.indexOf(' ');
+  return { time: line.slice(0, space), message: line.slice(space + 1) };
+}
