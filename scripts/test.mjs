@@ -3,8 +3,8 @@
 // `npm test -- test/config`.
 import { runScript, setUp, testTools } from './setup.mjs';
 import { runChecks } from './setup/checks.mjs';
-import { paint, say } from './setup/console.mjs';
 import { smokeOnNewerNode } from './setup/newer-node.mjs';
+import { summarise } from './setup/summary.mjs';
 import { runVitest } from './setup/vitest.mjs';
 
 const files = process.argv.slice(2);
@@ -20,16 +20,3 @@ await runScript(async () => {
   if (inCi && files.length === 0) rows.push({ name: 'newer Node', ...(await smokeOnNewerNode()) });
   return summarise(rows);
 });
-
-/** The last line counts tests and checks together, so that it never says "0 failed" when the command failed. */
-function summarise(rows) {
-  const sum = (key) => rows.reduce((total, row) => total + row[key], 0);
-  const text = ({ passed, failed, skipped }) =>
-    `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
-  say(paint('bold', 'Results'));
-  for (const row of rows)
-    say(`  ${row.failed === 0 ? paint('green', '✓') : paint('red', '✗')} ${row.name.padEnd(14)} ${text(row)}`);
-  say();
-  say(text({ passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') }));
-  return sum('failed') === 0 && sum('passed') > 0 ? 0 : 1;
-}

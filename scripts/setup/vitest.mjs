@@ -22,10 +22,11 @@ export async function runVitest({ title = 'Tests', node = process.execPath, file
       env: isolatedEnv(),
     },
   );
-  return count(report, exitCode);
+  return countReport(report, exitCode);
 }
 
-function count(report, exitCode) {
+/** The counts of one vitest run from its JSON report; a run that failed never counts as one without failures. */
+export function countReport(report, exitCode) {
   let outcome;
   try {
     outcome = JSON.parse(readFileSync(report, 'utf8'));
