@@ -10,5 +10,7 @@ export {
   type RouterOptions,
   type WebSocketHandler,
 } from './router.ts';
+export { shownUrl } from './shown-url.ts';
+export { createTransport } from './transport.ts';
 export type { HttpRequest, HttpResponse, HttpTransport, TransportOptions } from './types.ts';
 export type { WebSocketLimits, WebSocketPeer } from './websocket.ts';

@@ -29,6 +29,8 @@ export interface HttpTransport {
 export interface TransportOptions {
   /** PEM bundle used in addition to the system's authorities. */
   caFile?: string | undefined;
+  /** Where `caFile` was configured, for error texts. @default 'runner.connection.server_ca_cert_file' */
+  caFileKey?: string | undefined;
   skipTlsVerify?: boolean | undefined;
   /** Where `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` (either case) are read from. */
   env: Readonly<Record<string, string | undefined>>;

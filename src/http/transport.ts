@@ -1,0 +1,119 @@
+import type { Agent } from 'node:http';
+import type { SecureContext } from 'node:tls';
+import type { Got } from 'got';
+import { assertNever, RemoteError } from '../lib/index.ts';
+import { type Exchange, exchange } from './exchange.ts';
+import { networkFailure, proxyRefusal } from './network-failure.ts';
+import { proxyFor } from './proxy-settings.ts';
+import { shownHost, shownUrl } from './shown-url.ts';
+import { loadTrust } from './trust.ts';
+import type { HttpRequest, HttpResponse, HttpTransport, TransportOptions } from './types.ts';
+import { createWayOut, type WayOut } from './ways-out.ts';
+
+/**
+ * Makes the way to servers: got with kept-alive connections, proxies from the environment, own authorities in addition to the system's;
+ * no retry (but for a connection that went stale while idle), no redirect, every status is an answer.
+ * Throws ConfigError when the CA file cannot be used.
+ */
+export async function createTransport(options: TransportOptions): Promise<HttpTransport> {
+  const secureContext = await loadTrust({
+    caFile: options.caFile,
+    caFileKey: options.caFileKey ?? 'runner.connection.server_ca_cert_file',
+    env: options.env,
+  });
+  const { got } = await import('got');
+  const client = got.extend({
+    retry: { limit: 0 },
+    followRedirect: false,
+    throwHttpErrors: false,
+    decompress: true,
+    http2: false,
+    headers: { 'user-agent': 'semaphore' },
+  });
+  return new Transport(client, secureContext, options);
+}
+
+class Transport implements HttpTransport {
+  readonly #got: Got;
+  readonly #secureContext: () => SecureContext;
+  readonly #options: TransportOptions;
+  /** One pool for each scheme and proxy; in practice one. */
+  readonly #ways = new Map<string, Promise<WayOut>>();
+
+  constructor(got: Got, secureContext: () => SecureContext, options: TransportOptions) {
+    this.#got = got;
+    this.#secureContext = secureContext;
+    this.#options = options;
+  }
+
+  async request(request: HttpRequest): Promise<HttpResponse> {
+    request.signal?.throwIfAborted();
+    const url = new URL(request.url);
+    const proxy = proxyFor(url, this.#options.env);
+    const way = await this.#wayTo(url, proxy);
+    const ended = await this.#exchange(way, request);
+    request.signal?.throwIfAborted();
+
+    const endpoint = `${request.method} ${shownUrl(url)}`;
+    switch (ended.kind) {
+      case 'answered': {
+        if (!proxy || ended.response.status !== 407) return ended.response;
+        const { text, ...facts } = proxyRefusal(407, proxy, url);
+        throw new RemoteError(text, { ...facts, endpoint, status: 407 });
+      }
+      case 'too_long':
+        throw new RemoteError(`${shownHost(url)} sent an answer of more than ${request.maxResponseBytes} bytes`, {
+          kind: 'malformed',
+          endpoint,
+          retryable: true,
+          hint: 'Does the URL lead to a Semaphore server?',
+        });
+      case 'failed':
+        throw networkFailure(ended.error, { endpoint, url, proxy, timeoutMs: request.timeoutMs });
+      default:
+        return assertNever(ended);
+    }
+  }
+
+  close(): void {
+    for (const way of this.#ways.values())
+      void way.then(({ agents }) => forEachAgent(agents, (agent) => agent.destroy()));
+    this.#ways.clear();
+  }
+
+  /**
+   * A server may close a kept-alive connection at the very moment the next request is written to it. The request was not taken then,
+   * so it is sent once more, on a new connection, within the same time limit; the caller never learns of it.
+   */
+  async #exchange(way: WayOut, request: HttpRequest): Promise<Exchange> {
+    const began = performance.now();
+    const first = await exchange(this.#got, way, request, request.timeoutMs);
+    if (first.kind !== 'failed' || !first.stale || request.signal?.aborted) return first;
+    forEachAgent(way.agents, dropIdle);
+    const left = Math.max(1, Math.round(request.timeoutMs - (performance.now() - began)));
+    return await exchange(this.#got, way, request, left);
+  }
+
+  #wayTo(url: URL, proxy: URL | undefined): Promise<WayOut> {
+    const key = `${url.protocol} ${proxy?.href ?? ''}`;
+    let way = this.#ways.get(key);
+    if (!way) {
+      const { skipTlsVerify = false } = this.#options;
+      way = createWayOut(url.protocol, proxy, { secureContext: this.#secureContext, skipTlsVerify });
+      this.#ways.set(key, way);
+    }
+    return way;
+  }
+}
+
+function forEachAgent({ http, https }: WayOut['agents'], action: (agent: Agent) => void): void {
+  if (http) action(http);
+  if (https) action(https);
+}
+
+/** The other idle connections are as old, and most likely as dead. */
+function dropIdle(agent: Agent): void {
+  for (const sockets of Object.values(agent.freeSockets)) {
+    for (const socket of sockets ?? []) socket.destroy();
+  }
+}
