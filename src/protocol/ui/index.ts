@@ -26,3 +26,30 @@ export { type SurveyVar, type Template, type TemplateVault } from './template.ts
 export { encodeProgress, type JobReport } from './progress-encoder.ts';
 export { decodeProgress, type LogRecord, type Progress, type ProgressJob } from './progress.ts';
 export { decodeRegistration, encodeRegistration, type Registration } from './registration.ts';
+export { readParams, readTemplateParams, writeParams } from './params-by-app.ts';
+export {
+  encodeLogEvent,
+  encodeOutputLine,
+  encodeRunner,
+  encodeTask,
+  encodeUpdateEvent,
+  type RunnerView,
+  type TaskView,
+} from './rest-answers.ts';
+export {
+  encodeEnvironment,
+  encodeInventory,
+  encodeKey,
+  encodeProject,
+  encodeRepository,
+  encodeSchedule,
+  encodeTemplate,
+} from './rest-objects.ts';
+export {
+  decodeActive,
+  decodeNewTask,
+  decodeRunnerChanges,
+  decodeStop,
+  type NewTask,
+  type RunnerChanges,
+} from './rest-requests.ts';

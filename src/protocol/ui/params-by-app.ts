@@ -61,7 +61,8 @@ function effectiveLimit(params: TaskParams, preset: TemplateTaskParams): readonl
   return own ?? preset.limit;
 }
 
-function readParams(kind: AppKind, wire: unknown): TaskParams {
+/** Reads `params` of a task for a kind of app. Throws z.ZodError. */
+export function readParams(kind: AppKind, wire: unknown): TaskParams {
   switch (kind) {
     case 'ansible':
       return { kind, ...decodeAt('task', 'params', ansibleParamsSchema, wire) };
@@ -74,7 +75,8 @@ function readParams(kind: AppKind, wire: unknown): TaskParams {
   }
 }
 
-function readTemplateParams(kind: AppKind, wire: unknown): TemplateTaskParams {
+/** Reads `task_params` of a template for a kind of app. Throws z.ZodError. */
+export function readTemplateParams(kind: AppKind, wire: unknown): TemplateTaskParams {
   switch (kind) {
     case 'ansible':
       return { kind, ...decodeAt('template', 'taskParams', ansibleTemplateParamsSchema, wire) };
@@ -98,7 +100,8 @@ function decodeAt<Model extends z.ZodType<unknown, Record<string, unknown>>>(
   throw new z.ZodRealError(result.error.issues.map((issue) => ({ ...issue, path: [owner, key, ...issue.path] })));
 }
 
-function writeParams(params: TaskParams): unknown {
+/** The inverse of `readParams`. */
+export function writeParams(params: TaskParams): unknown {
   switch (params.kind) {
     case 'ansible':
       return z.encode(ansibleParamsSchema, params);
@@ -111,7 +114,8 @@ function writeParams(params: TaskParams): unknown {
   }
 }
 
-function writeTemplateParams(params: TemplateTaskParams): unknown {
+/** The inverse of `readTemplateParams`. */
+export function writeTemplateParams(params: TemplateTaskParams): unknown {
   switch (params.kind) {
     case 'ansible':
       return z.encode(ansibleTemplateParamsSchema, params);

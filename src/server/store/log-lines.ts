@@ -1,24 +1,13 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { codeOf } from '../../lib/index.ts';
+import type { LogRecord } from '../../protocol/ui/index.ts';
 
-export interface LogRecord {
-  /** RFC 3339. */
-  time: string;
-  message: string;
-}
-
-const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
-
-/**
- * Records as lines of a log file, `<time> <text>\n`. A text with line breaks becomes several lines; a time that is none is
- * replaced by `now`.
- */
-export function encodeLines(records: readonly LogRecord[], now: string): Buffer {
+/** Records as lines of a log file, `<time> <text>\n`. A text with line breaks becomes several lines. */
+export function encodeLines(records: readonly LogRecord[]): Buffer {
   let text = '';
   for (const { time, message } of records) {
-    const stamp = dateTime.test(time) ? time : now;
-    text += message.includes('\n') ? `${stamp} ${message.split('\n').join(`\n${stamp} `)}\n` : `${stamp} ${message}\n`;
+    text += message.includes('\n') ? `${time} ${message.split('\n').join(`\n${time} `)}\n` : `${time} ${message}\n`;
   }
   return Buffer.from(text);
 }

@@ -1,8 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../lib/index.ts';
+import type { LogRecord } from '../../protocol/ui/index.ts';
 import { LogFile } from './log-file.ts';
-import { encodeLines, readLines, type LogRecord } from './log-lines.ts';
+import { encodeLines, readLines } from './log-lines.ts';
 
 /** Told of records that were stored; not of repeated ones. */
 export type LogListener = (taskId: number, records: readonly LogRecord[]) => void;
@@ -38,17 +39,16 @@ export class TaskLogs {
   /** Stores records of a runner, without those that it sends again. They are in the file when this resolves. */
   async append(taskId: number, records: readonly LogRecord[]): Promise<void> {
     if (records.length === 0) return;
-    const now = this.#now();
-    const lines = encodeLines(records, now);
+    const lines = encodeLines(records);
     const repeated = await this.#exclusively(taskId, (file) => file.append(lines, { repeatable: true }));
     if (!this.#listener || repeated === lines.length) return;
-    this.#listener(taskId, repeated === 0 ? records : recordsAfter(records, repeated, now));
+    this.#listener(taskId, repeated === 0 ? records : recordsAfter(records, repeated));
   }
 
   /** Stores a line of the server itself. */
   async note(taskId: number, message: string): Promise<void> {
-    const record = { time: this.#now(), message };
-    await this.#exclusively(taskId, (file) => file.append(encodeLines([record], record.time), { repeatable: false }));
+    const record = { time: new Date(this.#clock.now()).toISOString(), message };
+    await this.#exclusively(taskId, (file) => file.append(encodeLines([record]), { repeatable: false }));
     this.#listener?.(taskId, [record]);
   }
 
@@ -97,18 +97,14 @@ export class TaskLogs {
   #path(taskId: number): string {
     return join(this.#dir, `${taskId}.log`);
   }
-
-  #now(): string {
-    return new Date(this.#clock.now()).toISOString();
-  }
 }
 
 /** The records behind the first `bytes` of their encoded form. */
-function recordsAfter(records: readonly LogRecord[], bytes: number, now: string): readonly LogRecord[] {
+function recordsAfter(records: readonly LogRecord[], bytes: number): readonly LogRecord[] {
   let left = bytes;
   const index = records.findIndex((record) => {
     if (left <= 0) return true;
-    left -= encodeLines([record], now).length;
+    left -= encodeLines([record]).length;
     return false;
   });
   return index < 0 ? [] : records.slice(index);
