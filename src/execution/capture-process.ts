@@ -12,7 +12,10 @@ const maxCaptureBytes = 16 * 1024 * 1024;
  * Runs a short helper process (`git log -1`, …) and returns what it printed. It has a process group of its own that is
  * killed when `signal` is aborted or when it prints more than 16 MiB. Never rejects.
  */
-export function captureProcess(spec: ProcessSpec, options: { tag: string; signal: AbortSignal }): Promise<CaptureResult> {
+export function captureProcess(
+  spec: ProcessSpec,
+  options: { tag: string; signal: AbortSignal },
+): Promise<CaptureResult> {
   const done = (result: ProcessResult): CaptureResult => ({ result, stdout: '', stderr: '' });
   if (options.signal.aborted) return Promise.resolve(done({ kind: 'stopped' }));
   const executable = which(spec.command, spec.env['PATH'] ?? '', spec.cwd);

@@ -32,8 +32,9 @@ const newline = 10;
  * The directory that is the truth about one job (architecture, decision 1). Writing is synchronous on purpose: every call
  * is a system call or two on local files, and the order of what is written must be the order of what happened.
  *
- *     job.sealed    the job, encrypted      output.log   raw output, append only
- *     steps.jsonl   events, append only     acked        bytes of output.log the server has
+ *     job.sealed       the job, encrypted                   output.log   raw output, append only
+ *     secrets.sealed   what to mask in the log, encrypted   acked        bytes of output.log the server has
+ *     steps.jsonl      events, append only                  exit.<n>     exit code of step n
  */
 export class JobDirectory {
   readonly path: string;
@@ -104,6 +105,20 @@ export class JobDirectory {
     return seal.open(readFileSync(join(this.path, 'job.sealed')));
   }
 
+  /** Replaces the list of texts that must not leave this machine with the log. */
+  writeSecrets(secrets: Iterable<string>, seal: Seal): void {
+    writeFileSync(join(this.path, 'secrets.sealed'), seal.close(JSON.stringify([...secrets])), { mode: 0o600 });
+  }
+
+  /** The list, empty when none was written; undefined when it cannot be read, so that the log must not be sent. */
+  readSecrets(seal: Seal): string[] | undefined {
+    const path = join(this.path, 'secrets.sealed');
+    if (!existsSync(path)) return [];
+    const text = seal.open(readFileSync(path));
+    const list: unknown = text === undefined ? undefined : JSON.parse(text);
+    return Array.isArray(list) ? list.map(String) : undefined;
+  }
+
   events(): JobEvent[] {
     return readEvents(this.path);
   }
@@ -163,10 +178,23 @@ function readEvents(path: string): JobEvent[] {
   // The last piece is empty, or a line that a crash cut short.
   lines.pop();
   return lines.flatMap((line) => {
-    try {
-      return [JSON.parse(line) as JobEvent];
-    } catch {
-      return [];
-    }
+    const event = parseEvent(line);
+    return event ? [event] : [];
   });
+}
+
+/** Only this program writes the file; what a crash garbled is left out. */
+function parseEvent(line: string): JobEvent | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isJobEvent(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const eventTypes: ReadonlySet<unknown> = new Set(['created', 'step-started', 'step-ended', 'status', 'commit']);
+
+function isJobEvent(value: unknown): value is JobEvent {
+  return typeof value === 'object' && value !== null && 'type' in value && eventTypes.has(value.type);
 }

@@ -42,15 +42,15 @@ export function findTagged(tag: string): number[] {
  * signalled; zombies have no environment and are not counted.
  */
 export function sweepTagged(tag: string): number {
-  let killed = 0;
+  const killed = new Set<number>();
   for (let round = 0; round < maxSweepRounds; round += 1) {
     const pids = findTagged(tag);
     if (pids.length === 0) break;
     for (const pid of pids) {
-      if (kill(pid)) killed += 1;
+      if (kill(pid)) killed.add(pid);
     }
   }
-  return killed;
+  return killed.size;
 }
 
 /**

@@ -10,11 +10,12 @@ import { which } from './which.ts';
  * code to descriptor 3 (a file; 4 tells a living runner at once), and it puts a pipe with a `cat` behind it between the
  * tool and the log. Without the pipe a script's `echo … > /dev/stderr` would open the log file itself and truncate it.
  * The traps keep the shells alive through a signal to the group; unlike ignored signals they are not inherited by the
- * tool. `cat` ignores the signals and ends with the pipe, so that nothing a tool says while it stops is lost.
+ * tool. `cat` ignores the signals and ends with the pipe, so that nothing a tool says while it stops is lost. What the
+ * shell itself would say of a killed tool ("Terminated") goes to /dev/null.
  */
 const wrapperScript =
   'trap : HUP INT QUIT TERM; ' +
-  '{ trap : HUP INT QUIT TERM; "$@" 3>&- 4>&-; code=$?; echo "$code" >&3; echo "$code" >&4; } 2>&1 | ' +
+  '{ trap : HUP INT QUIT TERM; (exec "$@" 2>&1 3>&- 4>&-); code=$?; echo "$code" >&3; echo "$code" >&4; } 2>/dev/null | ' +
   '{ trap "" HUP INT QUIT TERM; exec cat 3>&- 4>&-; }';
 
 /** How long output of survivors is waited for after the tool itself has ended, milliseconds (spec 5.10). */

@@ -1,7 +1,9 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 
-export type WhichResult = { kind: 'found'; path: string } | { kind: 'missing'; code: 'ENOENT' | 'EACCES'; searched: string };
+export type WhichResult =
+  | { kind: 'found'; path: string }
+  | { kind: 'missing'; code: 'ENOENT' | 'EACCES'; searched: string };
 
 /**
  * Finds `command` as a shell would: a name with a slash is taken as a path relative to `cwd`, any other is looked up in

@@ -46,13 +46,7 @@ export function createMasker(secrets: Iterable<string>, minLength: number): Mask
 
 function formsOf(secret: string): string[] {
   const base64 = Buffer.from(secret, 'utf8').toString('base64');
-  return [
-    secret,
-    base64,
-    base64.replace(/=+$/, ''),
-    encodeURIComponent(secret),
-    JSON.stringify(secret).slice(1, -1),
-  ];
+  return [secret, base64, base64.replace(/=+$/, ''), encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)];
 }
 
 function escapeRegExp(text: string): string {

@@ -3,7 +3,13 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { findTagged, runProcess, sweepTagged, type ProcessResult, type ProcessSpec } from '../../src/execution/index.ts';
+import {
+  findTagged,
+  runProcess,
+  sweepTagged,
+  type ProcessResult,
+  type ProcessSpec,
+} from '../../src/execution/index.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 interface Run {
@@ -64,6 +70,13 @@ describe('runProcess', () => {
   it('names a missing executable and the PATH it was looked up in', async () => {
     const { result } = await run('', { command: 'no-such-tool', env: { PATH: '/nowhere' } });
     expect(result).toMatchObject({ kind: 'unstartable', code: 'ENOENT', message: expect.stringContaining('/nowhere') });
+  });
+
+  it('says nothing of its own when the tool is killed, and lets the system name a bad interpreter', async () => {
+    expect((await run('echo a; kill -TERM $$')).log).toBe('a\n');
+    const { result, log } = await run('printf "#!/no/such/interpreter\\n" > x; chmod +x x; exec sh -c ./x');
+    expect(result).toEqual({ kind: 'exited', code: 127 });
+    expect(log).toContain('not found');
   });
 
   it('names a missing working directory', async () => {

@@ -1,6 +1,6 @@
 import { appendFileSync, closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createMasker, LogCursor, TimeMarks, type LogBatch, type LogCursorOptions } from '../../src/logs/index.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -16,7 +16,14 @@ function open(content: string | Buffer, options: Partial<LogCursorOptions> = {})
   const fd = openSync(path, 'r');
   onTestFinished(() => closeSync(fd));
   const marks = options.marks ?? new TimeMarks();
-  const cursor = new LogCursor({ fd, marks, masker: () => createMasker([], 4), maxLineBytes: 65_536, now: () => 1_000, ...options });
+  const cursor = new LogCursor({
+    fd,
+    marks,
+    masker: () => createMasker([], 4),
+    maxLineBytes: 65_536,
+    now: () => 1_000,
+    ...options,
+  });
   return { cursor, append: (more: string | Buffer) => appendFileSync(path, more) };
 }
 
@@ -129,7 +136,13 @@ describe('LogCursor', () => {
           const path = join(tempDir(), 'log');
           appendFileSync(path, text);
           const fd = openSync(path, 'r');
-          const cursor = new LogCursor({ fd, marks: new TimeMarks(), masker: () => createMasker([], 4), maxLineBytes, now: () => 0 });
+          const cursor = new LogCursor({
+            fd,
+            marks: new TimeMarks(),
+            masker: () => createMasker([], 4),
+            maxLineBytes,
+            now: () => 0,
+          });
           let seen = '';
           for (let batch = cursor.read(limit, true); batch.count > 0; batch = cursor.read(limit, true)) {
             seen += messages(batch).join('');

@@ -1,0 +1,12 @@
+export {
+  checkToken,
+  registerRunner,
+  selfRegister,
+  unregisterRunner,
+  type RegistrationOptions,
+  type SelfRegistrationOptions,
+  type Unregistration,
+  type UnregistrationOptions,
+} from './registration.ts';
+export { runRunner, stateDirectory } from './runner.ts';
+export type { RunRunnerOptions, ShutdownSignals } from './types.ts';

@@ -1,0 +1,115 @@
+import { JobDirectory } from '../execution/index.ts';
+import type { AccessKey, JobData } from '../protocol/ui/index.ts';
+import { Job, type JobContext } from './job.ts';
+import { Slots } from './slots.ts';
+
+export interface JobsOptions extends JobContext {
+  maxParallelTasks: number;
+  /** True while an answer is awaited that the server may have made before this moment. */
+  answerPending: () => boolean;
+}
+
+/** The tasks of this runner, from arrival to the acknowledged end. A task is known by its id and runs once. */
+export class Jobs {
+  readonly #options: JobsOptions;
+  readonly #slots: Slots;
+  readonly #known = new Map<number, Job>();
+  /** Ids that ended while an answer was under way: it may still offer them as new. */
+  readonly #justGone = new Set<number>();
+  #executed = 0;
+  #closed = false;
+
+  constructor(options: JobsOptions) {
+    this.#options = options;
+    this.#slots = new Slots(options.maxParallelTasks);
+  }
+
+  /** Tasks that were given a slot since the start. */
+  get executed(): number {
+    return this.#executed;
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  get running(): number {
+    return this.#slots.running;
+  }
+
+  all(): Iterable<Job> {
+    return this.#known.values();
+  }
+
+  get(id: number): Job | undefined {
+    return this.#known.get(id);
+  }
+
+  /** Takes up what an earlier process left behind. Returns the ids. */
+  recover(): number[] {
+    const ids: number[] = [];
+    for (const id of JobDirectory.list(this.#options.jobsRoot)) {
+      const job = Job.recover(id, this.#options);
+      if (!job) {
+        this.#options.logger.warn('A job directory without a readable record was left alone', { task_id: id });
+        continue;
+      }
+      this.#known.set(id, job);
+      ids.push(id);
+    }
+    return ids;
+  }
+
+  /** Runs a task as soon as a slot is free. False when it is known already, or nothing is taken any more. */
+  add(data: JobData, keys: ReadonlyMap<number, AccessKey>): boolean {
+    const { id } = data.task;
+    if (this.#closed || this.#known.has(id) || this.#justGone.has(id)) return false;
+    const job = new Job(id, this.#options);
+    this.#known.set(id, job);
+    this.#options.logger.info('Task enqueued', { task_id: id });
+    this.#slots.add(async () => {
+      if (job.state !== 'queued') return;
+      this.#options.logger.info('Task dequeued', { task_id: id });
+      this.#executed += 1;
+      await job.run(data, keys);
+    });
+    return true;
+  }
+
+  /** The answer that was under way has been handled. */
+  answerHandled(): void {
+    this.#justGone.clear();
+  }
+
+  /** Forgets a task and removes its directory. */
+  async remove(job: Job): Promise<void> {
+    this.#known.delete(job.id);
+    if (this.#options.answerPending()) this.#justGone.add(job.id);
+    await job.discard();
+    this.#options.logger.info('Task removed from running list', { task_id: job.id });
+  }
+
+  /** Takes nothing new and forgets what has no slot: the server offers it again to the next runner that asks. */
+  drain(): void {
+    this.#closed = true;
+    this.#slots.clear();
+    for (const job of this.#known.values()) if (job.state === 'queued') this.#known.delete(job.id);
+  }
+
+  /** Ends every task. */
+  stopAll(): void {
+    for (const job of this.#known.values()) job.stop();
+  }
+
+  /** Resolves when no task runs. */
+  async idle(): Promise<void> {
+    await this.#slots.idle();
+  }
+
+  /** Closes what is left open, leaving unacknowledged results on disk. Returns how many there are. */
+  detach(): number {
+    const left = [...this.#known.values()].filter((job) => job.state !== 'queued');
+    for (const job of left) job.detach();
+    return left.length;
+  }
+}

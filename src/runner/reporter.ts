@@ -1,0 +1,200 @@
+import { Backoff, RemoteError, type Clock } from '../lib/index.ts';
+import { encodeProgress, type UiRunnerClient } from '../protocol/ui/index.ts';
+import type { Logger } from '../telemetry/index.ts';
+import type { ConnectionLog } from './connection-log.ts';
+import type { Job, PendingReport } from './job.ts';
+
+export interface ReporterOptions {
+  client: Pick<UiRunnerClient, 'report'>;
+  clock: Clock;
+  logger: Logger;
+  connection: ConnectionLog;
+  /** Jobs that may have something to say. */
+  jobs: () => Iterable<Job>;
+  /** Least time between two requests while nothing is urgent, milliseconds. */
+  flushIntervalMs: number;
+  /** A running task is reported at least this often, so that the server can answer that it gave the task up. */
+  heartbeatMs: number;
+  /** Upper bound of a request, bytes (of ASCII text; other text may come out larger on the wire). */
+  maxRequestBytes: number;
+  /** The server has the final status of these jobs. */
+  onFinished: (jobs: Job[]) => void;
+  /** The server has given these task ids up (spec 3.6, `terminated_jobs`). */
+  onTerminated: (ids: readonly number[]) => void;
+  /** Called after the first accepted report. */
+  onConnected: () => void;
+}
+
+/** A server or proxy that calls requests too large gets smaller ones, but not below this. */
+const minRequestBytes = 16 * 1024;
+
+const retry = { initialMs: 500, maxMs: 15_000 };
+
+/**
+ * Owns every PUT. All jobs share one request of bounded size; it goes out at once when something changed, at least
+ * `flushIntervalMs` after the one before. A final status does not wait for that: it frees a slot and somebody looks at
+ * it. Nor does the rest of a log that did not fit. What was not accepted stays where it is and is sent again.
+ *
+ *     idle ──news──▶ due ──timer──▶ sending ──accepted──▶ idle | due
+ *                     ▲                └──failed──▶ backing off ──timer──▶ sending
+ */
+export class Reporter {
+  readonly #options: ReporterOptions;
+  readonly #backoff: Backoff;
+  readonly #abort = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #sending = false;
+  #dirty = true;
+  #urgent = true;
+  #connected = false;
+  #lastSentAt = Number.NEGATIVE_INFINITY;
+  #holdUntil = 0;
+  #requestBytes: number;
+  /** Position in the round robin, so that one chatty job cannot starve the others. */
+  #turn = 0;
+  /** After a rejected batch every job travels alone until all have passed. */
+  #alone = 0;
+
+  constructor(options: ReporterOptions) {
+    this.#options = options;
+    this.#requestBytes = options.maxRequestBytes;
+    this.#backoff = new Backoff(retry, options.clock);
+  }
+
+  start(): void {
+    this.#schedule();
+  }
+
+  /** Something changed. */
+  notify(urgent: boolean): void {
+    this.#dirty = true;
+    if (urgent) this.#urgent = true;
+    this.#schedule();
+  }
+
+  /** Reports every running task, news or not, because the answer is wanted. */
+  heartbeatNow(): void {
+    this.#lastSentAt = Number.NEGATIVE_INFINITY;
+    this.#schedule();
+  }
+
+  /** The way to the server is open again: what waits need not wait for its back-off. */
+  connectionIsBack(): void {
+    if (this.#holdUntil === 0) return;
+    this.#holdUntil = 0;
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#abort.abort();
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(): void {
+    if (this.#sending || this.#abort.signal.aborted) return;
+    clearTimeout(this.#timer);
+    const now = this.#options.clock.now();
+    const due = this.#dueAt();
+    if (due === undefined) return;
+    const wait = Math.max(due, this.#holdUntil) - now;
+    if (wait <= 0) void this.#send();
+    else this.#timer = setTimeout(() => void this.#send(), wait);
+  }
+
+  #dueAt(): number | undefined {
+    if (this.#urgent) return 0;
+    if (this.#dirty) return this.#lastSentAt + this.#options.flushIntervalMs;
+    for (const job of this.#options.jobs()) {
+      if (job.state === 'active') return this.#lastSentAt + this.#options.heartbeatMs;
+    }
+    return undefined;
+  }
+
+  async #send(): Promise<void> {
+    if (this.#sending || this.#abort.signal.aborted) return;
+    this.#sending = true;
+    const heartbeat = !this.#dirty || !this.#connected;
+    this.#dirty = false;
+    this.#urgent = false;
+    try {
+      const pending = this.#collect(heartbeat);
+      if (pending.length > 0 || !this.#connected) await this.#put(pending);
+    } finally {
+      this.#sending = false;
+      this.#schedule();
+    }
+  }
+
+  #collect(heartbeat: boolean): PendingReport[] {
+    const jobs = [...this.#options.jobs()].filter((job) => job.state === 'active' || job.state === 'ended');
+    const pending: PendingReport[] = [];
+    this.#turn = jobs.length === 0 ? 0 : this.#turn % jobs.length;
+    let room = this.#requestBytes;
+    for (let index = 0; index < jobs.length; index += 1) {
+      const job = jobs[(this.#turn + index) % jobs.length];
+      if (!job) continue;
+      if (room <= 0 || (this.#alone > 0 && pending.length > 0)) {
+        this.#dirty = true;
+        continue;
+      }
+      // Every job still to come is left a share of the request.
+      const share = Math.max(minRequestBytes, Math.floor(room / (jobs.length - index)));
+      const report = job.report(this.#alone > 0 ? room : share, heartbeat);
+      if (!report) continue;
+      pending.push(report);
+      room -= report.report.records.length;
+    }
+    this.#turn += 1;
+    return pending;
+  }
+
+  async #put(pending: PendingReport[]): Promise<void> {
+    this.#lastSentAt = this.#options.clock.now();
+    try {
+      const body = encodeProgress(pending.map((entry) => entry.report));
+      const { terminatedJobs } = await this.#options.client.report(body, this.#abort.signal);
+      this.#accepted(pending, terminatedJobs);
+    } catch (error: unknown) {
+      if (!this.#abort.signal.aborted) this.#failed(error, pending);
+    }
+  }
+
+  #accepted(pending: PendingReport[], terminated: readonly number[]): void {
+    this.#backoff.reset();
+    this.#holdUntil = 0;
+    this.#options.connection.succeeded();
+    this.#requestBytes = Math.min(this.#options.maxRequestBytes, this.#requestBytes * 2);
+    if (this.#alone > 0) this.#alone -= 1;
+    const finished = pending.filter((entry) => entry.job.acknowledge(entry)).map((entry) => entry.job);
+    if (pending.some((entry) => entry.more)) this.#dirty = this.#urgent = true;
+    if (!this.#connected) {
+      this.#connected = true;
+      this.#options.onConnected();
+    }
+    if (finished.length > 0) this.#options.onFinished(finished);
+    if (terminated.length > 0) this.#options.onTerminated(terminated);
+  }
+
+  #failed(error: unknown, pending: PendingReport[]): void {
+    this.#dirty = true;
+    const remote = error instanceof RemoteError ? error : undefined;
+    if (remote?.kind === 'too_large' && this.#requestBytes > minRequestBytes) {
+      // The size that passed is found quickly; there is nothing to wait for.
+      this.#requestBytes = Math.max(minRequestBytes, Math.floor(this.#requestBytes / 2));
+      this.#options.logger.warn('The server calls the progress report too large; sending smaller ones', {
+        context: 'sending_progress',
+        bytes: this.#requestBytes,
+      });
+      this.#urgent = true;
+      return;
+    }
+    if (remote?.kind === 'rejected' && remote.status === 400 && pending.length > 1) {
+      // One job may make the server refuse the batch (spec 3.6): find it by sending each alone.
+      this.#alone = pending.length;
+      this.#urgent = true;
+    }
+    this.#options.connection.failed(error);
+    const wait = Math.max(this.#backoff.next(), remote?.retryAfterMs ?? 0);
+    this.#holdUntil = this.#options.clock.now() + wait;
+  }
+}

@@ -1,0 +1,295 @@
+import { createHash, createPrivateKey, type KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RunnerConfig } from '../config/index.ts';
+import { Seal } from '../execution/index.ts';
+import { createTransport } from '../http/index.ts';
+import { messageOf, systemClock, UserError, type Clock } from '../lib/index.ts';
+import { UiRunnerClient, type RunnerState } from '../protocol/ui/index.ts';
+import { runTask, type TaskHost } from '../tasks/index.ts';
+import type { Logger } from '../telemetry/index.ts';
+import { Workspace } from '../workspace/index.ts';
+import { ConnectionLog } from './connection-log.ts';
+import type { Job, JobContext } from './job.ts';
+import { Jobs } from './jobs.ts';
+import { Poller } from './poller.ts';
+import { Reporter } from './reporter.ts';
+import type { RunRunnerOptions } from './types.ts';
+
+/** How long an ended runner tries to hand over the last results, milliseconds. */
+const farewellMs = 30_000;
+/** The same after the user has asked twice. */
+const shortFarewellMs = 5_000;
+
+export const exitCodes = { ok: 0, undelivered: 3 } as const;
+const signalExitCodes: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 };
+
+/**
+ * Runs the runner until it is told to end, or in one-off mode until its tasks are finished and acknowledged. Returns the
+ * exit code: 0; 3 when results could not be delivered (they are kept and delivered at the next start); 130 or 143 after
+ * a second signal. Throws UserError when the configuration does not allow a start.
+ */
+export async function runRunner(options: RunRunnerOptions): Promise<number> {
+  const { logger, shutdown } = options;
+  const { config } = options.loaded;
+  const token = requireStartable(config);
+  const clock = systemClock;
+  const startedAt = new Date(clock.now());
+  const { connection: via } = config.runner;
+  const transport = await createTransport({
+    caFile: via.serverCaCertFile,
+    skipTlsVerify: via.skipTlsVerify,
+    env: process.env,
+  });
+  const privateKey = readPrivateKey(config.runner.privateKeyFile);
+  const client = new UiRunnerClient({
+    transport,
+    webHost: config.webHost ?? '',
+    startedAt,
+    token: () => token,
+    timeoutMs: via.requestTimeoutMs,
+    ...(privateKey ? { privateKey } : {}),
+  });
+  try {
+    return await new Runner(options, { client, clock, token }).run();
+  } finally {
+    transport.close();
+    logger.debug('Runner ended', { draining: shutdown.drain.aborted });
+  }
+}
+
+/** Where a runner keeps its job directories when `runner.state_dir` is not set: one place per runner identity. */
+export function stateDirectory(config: RunnerConfig, token: string): string {
+  if (config.runner.stateDir !== undefined) return config.runner.stateDir;
+  return join(config.tmpPath, `.runner-${createHash('sha256').update(token).digest('hex').slice(0, 12)}`);
+}
+
+interface Parts {
+  client: UiRunnerClient;
+  clock: Clock;
+  token: string;
+}
+
+/**
+ * The runner as a whole.
+ *
+ *     running ──first signal──▶ draining ──nothing runs──▶ saying farewell ──all acknowledged, or time is up──▶ ended
+ *        │                         └──second signal: tasks are stopped──▶┘
+ *        └──one-off: its tasks are finished and acknowledged─────────────────────────────────────────────────▶ ended
+ */
+class Runner {
+  readonly #options: RunRunnerOptions;
+  readonly #config: RunnerConfig;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #jobs: Jobs;
+  readonly #poller: Poller;
+  readonly #reporter: Reporter;
+  readonly #workspace: Workspace;
+  readonly #saidProblems = new Set<string>();
+  readonly #oneOffDone = new AbortController();
+  #takesWork = true;
+
+  constructor(options: RunRunnerOptions, { client, clock, token }: Parts) {
+    this.#options = options;
+    this.#logger = options.logger;
+    this.#clock = clock;
+    this.#config = options.loaded.config;
+    const { runner } = this.#config;
+    const connection = new ConnectionLog(this.#logger, clock);
+    const intervalMs = runner.checkIntervalSeconds * 1000;
+    const stateDir = stateDirectory(this.#config, token);
+    this.#workspace = new Workspace({ root: this.#config.tmpPath });
+    const context: JobContext = {
+      jobsRoot: join(stateDir, 'jobs'),
+      seal: new Seal(token),
+      clock,
+      logger: this.#logger,
+      maxLineBytes: runner.log.maxLineBytes,
+      masking: runner.masking,
+      ownSecrets: [token],
+      onNews: (urgent) => this.#reporter.notify(urgent),
+      execute: (job, keys, host) => this.#execute(job, keys, host),
+    };
+    this.#jobs = new Jobs({
+      ...context,
+      maxParallelTasks: runner.maxParallelTasks,
+      answerPending: () => this.#poller.polling,
+    });
+    this.#poller = new Poller({ client, clock, connection, intervalMs, onState: (state) => this.#handle(state) });
+    this.#reporter = new Reporter({
+      client,
+      clock,
+      logger: this.#logger,
+      connection,
+      jobs: () => this.#jobs.all(),
+      flushIntervalMs: runner.log.flushIntervalMs,
+      heartbeatMs: Math.max(intervalMs, 1000),
+      maxRequestBytes: runner.log.maxRequestBytes,
+      onFinished: (jobs) => this.#finished(jobs),
+      onTerminated: (ids) => this.#terminated(ids),
+      onConnected: () => options.stdout('Runner connected'),
+    });
+  }
+
+  async run(): Promise<number> {
+    const { shutdown } = this.#options;
+    const left = this.#jobs.recover();
+    if (left.length > 0) this.#logger.warn('Delivering results of an earlier run', { task_ids: left.join(',') });
+    this.#reporter.start();
+    this.#poller.start();
+    await anyAborted(shutdown.drain, this.#oneOffDone.signal);
+    if (this.#oneOffDone.signal.aborted && !shutdown.drain.aborted) return this.#end();
+    return this.#drain();
+  }
+
+  async #drain(): Promise<number> {
+    const { shutdown, onDraining } = this.#options;
+    this.#takesWork = false;
+    this.#jobs.drain();
+    this.#logger.info('Draining: taking no new tasks', { running: this.#jobs.running });
+    if (this.#jobs.running > 0) onDraining?.(this.#jobs.running);
+    const cancel = (): void => {
+      this.#logger.warn('Second signal: stopping the running tasks', { running: this.#jobs.running });
+      this.#jobs.stopAll();
+    };
+    if (shutdown.cancel.aborted) cancel();
+    else shutdown.cancel.addEventListener('abort', cancel, { once: true });
+    await this.#jobs.idle();
+    await this.#farewell();
+    shutdown.cancel.removeEventListener('abort', cancel);
+    return this.#end();
+  }
+
+  /** Waits until the server has everything, but not for ever: what is left on disk is delivered at the next start. */
+  async #farewell(): Promise<void> {
+    const { cancel } = this.#options.shutdown;
+    const started = this.#clock.now();
+    while (this.#jobs.size > 0) {
+      const limit = cancel.aborted ? shortFarewellMs : farewellMs;
+      if (this.#clock.now() - started >= limit) return;
+      await this.#clock.sleep(20);
+    }
+  }
+
+  #end(): number {
+    this.#poller.stop();
+    this.#reporter.stop();
+    const left = this.#jobs.detach();
+    const { cancel } = this.#options.shutdown;
+    if (left > 0) {
+      this.#logger.error('The server did not take all results; they are kept and delivered at the next start', {
+        results: left,
+      });
+      return exitCodes.undelivered;
+    }
+    return cancel.aborted ? (signalExitCodes[String(cancel.reason)] ?? 130) : exitCodes.ok;
+  }
+
+  #handle(state: RunnerState): void {
+    this.#reporter.connectionIsBack();
+    for (const problem of state.problems) {
+      if (this.#saidProblems.has(problem)) continue;
+      this.#saidProblems.add(problem);
+      this.#logger.error('The server sent a task that cannot be read', {
+        context: 'checking_new_jobs',
+        error: problem,
+      });
+    }
+    if (state.clearCache) void this.#clearCache(state.cacheCleanProjectId);
+    this.#adopt(state);
+    const busyOneOff = this.#config.runner.oneOff && this.#jobs.size > 0;
+    if (this.#takesWork && !busyOneOff) for (const job of state.newJobs) this.#jobs.add(job, state.accessKeys);
+    this.#jobs.answerHandled();
+  }
+
+  /** Takes over what the server says of the tasks that run here, and asks about those it does not mention. */
+  #adopt(state: RunnerState): void {
+    const mentioned = new Set(state.newJobs.map((job) => job.task.id));
+    for (const { id, status } of state.currentJobs) {
+      mentioned.add(id);
+      this.#jobs.get(id)?.adopt(status);
+    }
+    // Not mentioned: given up by force, or reported only a moment ago. The answer to a report tells which.
+    for (const job of this.#jobs.all()) {
+      if (job.state === 'active' && !mentioned.has(job.id)) this.#reporter.heartbeatNow();
+    }
+  }
+
+  async #clearCache(projectId: number | undefined): Promise<void> {
+    const { removed, failed } = await this.#workspace.clear(projectId);
+    this.#logger.info('The cache was cleared, as the server asked', {
+      removed: removed.length,
+      ...(projectId === undefined ? {} : { project_id: projectId }),
+    });
+    for (const { path, message } of failed) this.#logger.error('Cannot remove a directory', { path, error: message });
+  }
+
+  #finished(jobs: Job[]): void {
+    for (const job of jobs) this.#remove(job);
+    // Their slots count as free on the server from now on.
+    this.#poller.pollNow();
+  }
+
+  #terminated(ids: readonly number[]): void {
+    for (const id of ids) {
+      const job = this.#jobs.get(id);
+      if (!job) continue;
+      if (job.state === 'active') {
+        this.#logger.warn('The server has given this task up; stopping it', { task_id: id });
+        job.giveUp(() => this.#remove(job));
+      } else {
+        this.#remove(job);
+      }
+    }
+  }
+
+  #remove(job: Job): void {
+    this.#jobs.remove(job).catch((error: unknown) => {
+      this.#logger.error('Cannot remove the job directory', { task_id: job.id, error: messageOf(error) });
+    });
+    if (this.#config.runner.oneOff && this.#jobs.executed > 0 && this.#jobs.size === 0) this.#oneOffDone.abort();
+  }
+
+  #execute(job: Parameters<JobContext['execute']>[0], keys: Parameters<JobContext['execute']>[1], host: TaskHost) {
+    return runTask({ job, keys, config: this.#config, workspace: this.#workspace, host, hostEnv: process.env });
+  }
+}
+
+function requireStartable(config: RunnerConfig): string {
+  if (config.webHost === undefined) {
+    throw new UserError('No server is configured: web_host is missing.', {
+      hint: 'Run `semaphore runner setup`, or set web_host in the file or SEMAPHORE_WEB_ROOT.',
+    });
+  }
+  if (config.runner.executorType !== 'local') {
+    throw new UserError(`runner.executor.type "${config.runner.executorType}" is not available in this version.`, {
+      hint: 'Use "local".',
+    });
+  }
+  const { token } = config.runner;
+  if (token === undefined || token === '') {
+    throw new UserError('This runner has no token: it is not registered with the server.', {
+      hint: 'Run `semaphore runner register`, or `semaphore runner start --register` with a registration token.',
+    });
+  }
+  return token;
+}
+
+function readPrivateKey(path: string | undefined): KeyObject | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return createPrivateKey(readFileSync(path));
+  } catch (error: unknown) {
+    throw new UserError(`Cannot use runner.private_key_file ${path}: ${messageOf(error)}`, {
+      hint: 'Servers from 2.19 on need no key: remove the setting. Older ones need the key the runner was registered with.',
+      cause: error,
+    });
+  }
+}
+
+async function anyAborted(...signals: AbortSignal[]): Promise<void> {
+  const any = AbortSignal.any(signals);
+  if (any.aborted) return;
+  await new Promise<void>((resolve) => any.addEventListener('abort', () => resolve(), { once: true }));
+}

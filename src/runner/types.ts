@@ -1,0 +1,20 @@
+import type { LoadedConfig } from '../config/index.ts';
+import type { Logger } from '../telemetry/index.ts';
+
+/** The two ways in which a runner is asked to end. */
+export interface ShutdownSignals {
+  /** Aborted by the first SIGTERM or SIGINT: take nothing new, finish what runs, report, end. */
+  drain: AbortSignal;
+  /** Aborted by the second: end the running tasks too. Its reason is the signal's name. */
+  cancel: AbortSignal;
+}
+
+export interface RunRunnerOptions {
+  loaded: LoadedConfig;
+  logger: Logger;
+  /** Writes a line to standard output. */
+  stdout: (line: string) => void;
+  shutdown: ShutdownSignals;
+  /** Told the number of running tasks when draining begins. */
+  onDraining?: (running: number) => void;
+}
