@@ -1,5 +1,18 @@
 import { join } from 'node:path';
-import { run } from '@oclif/core';
+import packageJson from '../package.json' with { type: 'json' };
+import { runCli } from './cli/index.ts';
+import { commands } from './commands/index.ts';
 
-(globalThis as Record<symbol, unknown>)[Symbol.for('semaphore.commands')] = {};
-await run(process.argv.slice(2), { root: join(import.meta.dirname, '..') });
+/** Where `bin/commands.cjs` finds the commands for oclif, which wants them from a file. */
+(globalThis as Record<symbol, unknown>)[Symbol.for('semaphore.commands')] = commands;
+
+/** What may still be open when a command has ended gets this long, milliseconds. */
+const lastHandlesMs = 2000;
+
+/** Runs one command line of `bin/semaphore`; the process ends with the exit code of the command. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const root = join(import.meta.dirname, '..');
+  // Not `process.exit` at once: what was written to a pipe must get there.
+  process.exitCode = await runCli(argv, { root, version: packageJson.version, commands });
+  setTimeout(() => process.exit(), lastHandlesMs).unref();
+}

@@ -13,7 +13,7 @@ export interface FindFileOptions {
   env: Readonly<Record<string, string | undefined>>;
   cwd: string;
   /** Tried when the search path has nothing. */
-  fallback: string | undefined;
+  fallback?: (() => Promise<string | undefined>) | undefined;
 }
 
 /** The configuration file to read, absolute. Throws ConfigError when there is none. */
@@ -33,9 +33,11 @@ export async function findConfigFile({ configPath, env, cwd, fallback }: FindFil
     });
   }
   const candidates = [cwd, ...systemDirectories].flatMap((directory) => names.map((name) => join(directory, name)));
-  for (const path of fallback === undefined ? candidates : [...candidates, resolve(cwd, fallback)]) {
+  for (const path of candidates) {
     if ((await kindOf(path)) === 'file') return path;
   }
+  const last = await fallback?.();
+  if (last !== undefined && (await kindOf(resolve(cwd, last))) === 'file') return resolve(cwd, last);
   throw new ConfigError(
     `no configuration file found: looked for ${names.join(', ')} in ., ${systemDirectories.join(', ')}`,
     {

@@ -21,8 +21,8 @@ export interface LoadRunnerConfigOptions {
   cwd: string;
   /** Values by dotted key that win over everything, from command line flags. */
   flags?: Readonly<Record<string, unknown>>;
-  /** File to use when the search path has none. */
-  fallbackFile?: string | undefined;
+  /** Names a file to use when the search path has none. */
+  fallbackFile?: () => Promise<string | undefined>;
 }
 
 export interface LoadedConfig {

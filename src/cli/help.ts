@@ -1,0 +1,45 @@
+import { helpPage, type CommandTable } from './help-page.ts';
+import { print } from './output.ts';
+
+/** Thrown by a command that has nothing to do but show its help; not an error. */
+export class HelpWanted extends Error {
+  override name = 'HelpWanted';
+  readonly words: readonly string[];
+
+  constructor(words: readonly string[]) {
+    super('help is wanted');
+    this.words = words;
+  }
+}
+
+/** The words before the first flag when the command line asks for help; undefined when it does not. */
+export function helpRequest(argv: readonly string[]): readonly string[] | undefined {
+  const end = argv.indexOf('--');
+  const own = end === -1 ? argv : argv.slice(0, end);
+  if (argv.length > 0 && !own.includes('--help') && !own.includes('-h')) return undefined;
+  const first = own.findIndex((word) => word.startsWith('-'));
+  return first === -1 ? own : own.slice(0, first);
+}
+
+/** Prints the help of a command; words after the command do not matter. Returns false when there is no such command. */
+export function showHelp(words: readonly string[], commands: CommandTable): boolean {
+  const colour = process.stdout.isTTY && !process.env['NO_COLOR'];
+  const style = {
+    width: Math.min(process.stdout.columns ?? 100, 100),
+    heading: (text: string) => (colour ? `\u001B[1m${text}\u001B[0m` : text),
+  };
+  for (let length = words.length; length > 0 || words.length === 0; length -= 1) {
+    const page = helpPage(words.slice(0, length), commands, style);
+    // A topic's page is no answer to a misspelt command of that topic.
+    if (page !== undefined && !(length < words.length && hasCommandsBelow(words.slice(0, length), commands))) {
+      print(page.trimEnd());
+      return true;
+    }
+    if (length === 0) break;
+  }
+  return false;
+}
+
+function hasCommandsBelow(words: readonly string[], commands: CommandTable): boolean {
+  return Object.keys(commands).some((id) => id.startsWith(`${words.join(':')}:`));
+}

@@ -1,0 +1,10 @@
+export { BaseCommand, type GlobalFlags } from './base-command.ts';
+export { exitCodes } from './exit-codes.ts';
+export { loadConfig, loadConfigAloud, openLog } from './load-config.ts';
+export { note, print, warn } from './output.ts';
+export { findRegistrationToken } from './registration-token.ts';
+export { runCli, type RunCliOptions } from './run-cli.ts';
+export { drainingText, listenForShutdown } from './signals.ts';
+export { rememberConfigFile } from './state.ts';
+export { HelpWanted } from './help.ts';
+export { unknownCommand } from './unknown-command.ts';

@@ -1,0 +1,42 @@
+import type { LoadedConfig, LoadRunnerConfigOptions } from '../config/index.ts';
+import type { Logger } from '../telemetry/index.ts';
+import type { GlobalFlags } from './base-command.ts';
+import { warn } from './output.ts';
+import { lastConfigFile } from './state.ts';
+
+type Overrides = Pick<LoadRunnerConfigOptions, 'flags'>;
+
+/**
+ * Loads the configuration as the global flags say, and takes secrets out of this process's environment so that nothing it
+ * starts can inherit them. Throws ConfigError.
+ */
+export async function loadConfig(global: GlobalFlags, overrides: Overrides = {}): Promise<LoadedConfig> {
+  const { loadRunnerConfig } = await import('../config/index.ts');
+  const loaded = await loadRunnerConfig({
+    configPath: global.config,
+    noConfig: global['no-config'],
+    env: process.env,
+    cwd: process.cwd(),
+    fallbackFile: lastConfigFile,
+    ...overrides,
+  });
+  for (const name of loaded.sensitiveEnv) delete process.env[name];
+  return loaded;
+}
+
+/** The same for a command that ends soon: doubts go to the terminal instead of a log. */
+export async function loadConfigAloud(global: GlobalFlags, overrides: Overrides = {}): Promise<LoadedConfig> {
+  const loaded = await loadConfig(global, overrides);
+  for (const text of loaded.warnings) warn(text);
+  return loaded;
+}
+
+export async function openLog(global: GlobalFlags): Promise<Logger> {
+  const { createLogger } = await import('../telemetry/index.ts');
+  return createLogger({
+    level: global['log-level'],
+    format: global['log-format'],
+    debugFilter: global['debug-filter'],
+    destination: 'stderr',
+  });
+}

@@ -1,0 +1,68 @@
+import { messageOf, UserError } from '../lib/index.ts';
+import { normaliseArgv } from './argv.ts';
+import { toFailure } from './errors.ts';
+import { exitCodes } from './exit-codes.ts';
+import type { CommandTable } from './help-page.ts';
+import { helpRequest, HelpWanted, showHelp } from './help.ts';
+import { note, print } from './output.ts';
+import { unknownCommand } from './unknown-command.ts';
+
+export interface RunCliOptions {
+  /** Directory of package.json. */
+  root: string;
+  version: string;
+  commands: CommandTable;
+}
+
+/** Runs one command line and gives the exit code; whatever is thrown becomes one or two lines on standard error. */
+export async function runCli(argv: readonly string[], options: RunCliOptions): Promise<number> {
+  const words = normaliseArgv(argv);
+  try {
+    return await dispatch(words, options);
+  } catch (error: unknown) {
+    if (error instanceof HelpWanted) {
+      showHelp(error.words, options.commands);
+      return exitCodes.ok;
+    }
+    const better = await betterError(error, options.commands);
+    const failure = toFailure(better, { command: commandOf(words), debug: wantsDebug(words) });
+    for (const line of failure.lines) note(line);
+    return failure.exitCode;
+  }
+}
+
+async function dispatch(words: readonly string[], { root, version, commands }: RunCliOptions): Promise<number> {
+  if (words[0] === '--version') {
+    print(`semaphore ${version}`);
+    return exitCodes.ok;
+  }
+  const help = helpRequest(words);
+  if (help) {
+    if (showHelp(help, commands)) return exitCodes.ok;
+    throw await unknownCommand(help.join(' '), Object.keys(commands));
+  }
+  if (words[0]?.startsWith('-')) throw new UserError('the command is missing', { hint: 'See: semaphore --help' });
+  const { run } = await import('@oclif/core/run');
+  const result: unknown = await run([...words], { root });
+  return typeof result === 'number' ? result : exitCodes.ok;
+}
+
+function commandOf(words: readonly string[]): string {
+  const end = words.findIndex((word) => word.startsWith('-'));
+  const topics = words.slice(0, end === -1 ? 2 : Math.min(end, 2));
+  return ['semaphore', ...topics].join(' ');
+}
+
+/** Read by hand: the error may be that the options could not be parsed. */
+function wantsDebug(words: readonly string[]): boolean {
+  const at = words.indexOf('--log-level');
+  const given = words.find((word) => word.startsWith('--log-level='))?.slice('--log-level='.length);
+  const level = given ?? (at === -1 ? process.env['SEMAPHORE_LOG_LEVEL'] : words[at + 1]);
+  return level?.toUpperCase() === 'DEBUG';
+}
+
+/** oclif says "command runner:strat not found"; we know what was meant. */
+async function betterError(error: unknown, commands: CommandTable): Promise<unknown> {
+  const match = /^command (\S+) not found$/.exec(messageOf(error));
+  return match?.[1] === undefined ? error : await unknownCommand(match[1].replaceAll(':', ' '), Object.keys(commands));
+}

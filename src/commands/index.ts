@@ -1,0 +1,15 @@
+import type { Command } from '@oclif/core';
+import ConfigShow from './config/show.ts';
+import Runner from './runner/index.ts';
+import RunnerRegister from './runner/register.ts';
+import RunnerStart from './runner/start.ts';
+import RunnerUnregister from './runner/unregister.ts';
+
+/** Every command by its id; `:` stands between the words. */
+export const commands: Readonly<Record<string, Command.Class>> = {
+  'config:show': ConfigShow,
+  runner: Runner,
+  'runner:register': RunnerRegister,
+  'runner:start': RunnerStart,
+  'runner:unregister': RunnerUnregister,
+};

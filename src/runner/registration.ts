@@ -1,0 +1,173 @@
+import type { LoadedConfig } from '../config/index.ts';
+import { createTransport } from '../http/index.ts';
+import { RemoteError, systemClock, UserError, type Clock } from '../lib/index.ts';
+import { UiRunnerClient } from '../protocol/ui/index.ts';
+import {
+  ensureStorable,
+  forgetToken,
+  foundTokenHome,
+  storeToken,
+  tokenHome,
+  type TokenHome,
+} from '../secrets/index.ts';
+import type { Logger } from '../telemetry/index.ts';
+import { publicKeyFor } from './private-key.ts';
+
+export interface RegistrationOptions {
+  loaded: LoadedConfig;
+  registrationToken: string;
+  env: Readonly<Record<string, string | undefined>>;
+  signal?: AbortSignal;
+}
+
+/** Time between two attempts of `start --register`, milliseconds (spec 1.4). */
+const retryMs = 5000;
+
+/**
+ * Registers this runner (spec 1.3, 3.4) and keeps the token; returns where. Throws UserError, before the server is asked,
+ * when the token could not be kept, and RemoteError when the server does not give one.
+ */
+export async function registerRunner(options: RegistrationOptions): Promise<TokenHome> {
+  const { loaded, registrationToken, signal } = options;
+  const { runner } = loaded.config;
+  const home = tokenHome(loaded);
+  await ensureStorable(home);
+  const publicKey = runner.privateKeyFile === undefined ? undefined : await publicKeyFor(runner.privateKeyFile);
+  await withClient(options, undefined, async (client, clientFor) => {
+    const { token } = await client.register(
+      {
+        registrationToken,
+        webhook: runner.webhook,
+        name: runner.name,
+        tags: [...runner.tags],
+        maxParallelTasks: runner.maxParallelTasks,
+        enabled: runner.enabled,
+        projectId: runner.projectId,
+        publicKey,
+      },
+      signal,
+    );
+    try {
+      await storeToken(home, token);
+    } catch (error: unknown) {
+      // Nobody could ever use this runner; it must not stay on the server as one that never comes online.
+      await clientFor(token)
+        .unregister()
+        .catch(() => undefined);
+      throw error;
+    }
+  });
+  return home;
+}
+
+export interface SelfRegistrationOptions extends RegistrationOptions {
+  logger: Logger;
+  clock?: Clock;
+}
+
+/**
+ * Registers, trying every 5 seconds until the server accepts; one log line tells each new reason why it did not. Returns
+ * false when `signal` was aborted first. Throws UserError when the token could not be kept.
+ */
+export async function selfRegister(options: SelfRegistrationOptions): Promise<boolean> {
+  const { signal, clock = systemClock } = options;
+  const logger = options.logger.child({ context: 'registration' });
+  let reason: string | undefined;
+  logger.info('Registering a new runner', { server: options.loaded.config.webHost });
+  for (;;) {
+    try {
+      const { path } = await registerRunner(options);
+      logger.info('Runner registered', { token_in: path });
+      return true;
+    } catch (error: unknown) {
+      if (isAborted(signal)) return false;
+      if (!(error instanceof RemoteError)) throw error;
+      if (error.message !== reason) {
+        reason = error.message;
+        logger.error('Registration failed; trying again every 5 seconds', { error: reason, hint: error.hint });
+      }
+    }
+    await clock.sleep(retryMs, signal).catch(() => undefined);
+    if (isAborted(signal)) return false;
+  }
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
+}
+
+export interface UnregistrationOptions {
+  loaded: LoadedConfig;
+  env: Readonly<Record<string, string | undefined>>;
+  signal?: AbortSignal;
+}
+
+export interface Unregistration {
+  /** False when the server did not know the runner any more. */
+  wasKnown: boolean;
+  /** Where the token was removed from; undefined when it came from the environment. */
+  forgotten: TokenHome | undefined;
+}
+
+/**
+ * Deletes this runner on the server (spec 1.5, 3.8) and forgets its token. A server that does not know it is as good as one
+ * that deleted it. Throws UserError when there is no token, RemoteError when the server refuses or is away.
+ */
+export async function unregisterRunner(options: UnregistrationOptions): Promise<Unregistration> {
+  const { loaded, signal } = options;
+  const { token } = loaded.config.runner;
+  if (token === undefined) {
+    throw new UserError('this runner is not registered: there is no token', {
+      hint: 'Name the configuration it was registered with by --config.',
+    });
+  }
+  const wasKnown = await withClient(options, token, async (client) => {
+    try {
+      await client.unregister(signal);
+      return true;
+    } catch (error: unknown) {
+      if (error instanceof RemoteError && error.kind === 'not_found') return false;
+      throw error;
+    }
+  });
+  const home = foundTokenHome(loaded);
+  if (home) await forgetToken(home);
+  return { wasKnown, forgotten: home };
+}
+
+/**
+ * Asks the server whether it accepts the token, by a progress report without content: unlike the question for tasks it does
+ * not make the server believe that the runner has started. Throws RemoteError when it does not.
+ */
+export async function checkToken(
+  options: Omit<UnregistrationOptions, 'loaded'> & { loaded: LoadedConfig; token: string },
+): Promise<void> {
+  await withClient(options, options.token, async (client) => {
+    await client.report('{"Jobs":null}', options.signal);
+  });
+}
+
+type ClientFor = (token: string | undefined) => UiRunnerClient;
+
+async function withClient<T>(
+  { loaded, env }: Pick<RegistrationOptions, 'loaded' | 'env'>,
+  token: string | undefined,
+  use: (client: UiRunnerClient, clientFor: ClientFor) => Promise<T>,
+): Promise<T> {
+  const { config } = loaded;
+  const { webHost } = config;
+  if (webHost === undefined) {
+    throw new UserError('the URL of the server is not known', {
+      hint: 'Set web_host in the configuration file, or SEMAPHORE_WEB_ROOT.',
+    });
+  }
+  const { serverCaCertFile, skipTlsVerify, requestTimeoutMs } = config.runner.connection;
+  const transport = await createTransport({ caFile: serverCaCertFile, skipTlsVerify, env });
+  const clientFor: ClientFor = (value) =>
+    new UiRunnerClient({ transport, webHost, startedAt: new Date(), token: () => value, timeoutMs: requestTimeoutMs });
+  try {
+    return await use(clientFor(token), clientFor);
+  } finally {
+    transport.close();
+  }
+}
