@@ -53,3 +53,6 @@ export {
   type NewTask,
   type RunnerChanges,
 } from './rest-requests.ts';
+export { UiRunnerClient, type UiRunnerClientOptions } from './client.ts';
+export { generatePrivateKey, readPrivateKey } from './envelope.ts';
+export { probeServer, type ProbeOptions } from './probe.ts';
