@@ -24,6 +24,7 @@ describe('a hundred tasks queued at once', () => {
       runner: { max_parallel_tasks: 4 },
     });
     await world.startServer();
+    world.register(); // Without any runner the server would refuse the tasks.
     const ids: number[] = [];
     for (let index = 0; index < COUNT; index += 1) ids.push(await world.api.startTask(1));
     world.startRunner();
@@ -52,6 +53,7 @@ describe('a one-off runner', () => {
       runner: { one_off: true },
     });
     await world.startServer();
+    world.register();
     const ids = [await world.api.startTask(1), await world.api.startTask(1)];
     const runner = world.startRunner();
     expect(await world.end(runner)).toEqual({ code: 0, signal: null });

@@ -51,6 +51,7 @@ describe('a server that is killed and started again', () => {
   it('with tasks that wait hands them out afterwards', async () => {
     const world = await createWorld({ files, project: { templates } });
     const server = await world.startServer();
+    world.register();
     const ids = [await world.api.startTask(1), await world.api.startTask(1)];
     server.child.kill('SIGKILL');
     await world.end(server);
