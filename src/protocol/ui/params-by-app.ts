@@ -27,8 +27,10 @@ export function readTaskAndTemplate(
     params: readParams(kind, params),
     taskParams: readTemplateParams(kind, taskParams),
   };
-  if (params === undefined && read.params.kind === 'ansible' && read.taskParams.kind === 'ansible') {
-    Object.assign(read.params, { debug, dryRun, diff });
+  // Newer servers always leave these flags out.
+  const isOld = params === undefined && (debug ?? dryRun ?? diff) !== undefined;
+  if (isOld && read.params.kind === 'ansible' && read.taskParams.kind === 'ansible') {
+    Object.assign(read.params, { debug: debug ?? false, dryRun: dryRun ?? false, diff: diff ?? false });
     if (limit !== '') read.params.limit = [limit];
     // Servers up to 2.10 have no permissions: what the task says was allowed.
     if (taskParams === undefined) Object.assign(read.taskParams, { allowDebug: true, allowOverrideLimit: true });

@@ -75,7 +75,11 @@ function paramsOf(wire: WireNewTask, app: string): TaskParams {
     throw new UserError(`params: ${issue?.path.slice(2).join('.') ?? ''}: ${issue?.message ?? 'not as expected'}`);
   }
   if (params.kind === 'terraform') return { ...params, plan: params.plan || wire.dryRun };
-  if (params.kind !== 'ansible') return params;
+  if (params.kind !== 'ansible') {
+    // Nothing would keep such a run from changing things.
+    if (wire.dryRun) throw new UserError(`dry_run: a task of ${app} cannot run dry`);
+    return params;
+  }
   return {
     ...params,
     debug: params.debug || wire.debug,

@@ -16,11 +16,14 @@ const runnerStateSchema = model(
     currentJobs: anything,
     newJobs: anything,
     accessKeys: anything,
-    clearCache: optionalFlag,
-    cacheCleanProjectId: optionalInt,
+    clearCache: anything,
+    cacheCleanProjectId: anything,
   },
   { currentJobs: 'CurrentJobs' },
 );
+
+/** The order to remove work directories (spec 3.5); read as one, lest an unreadable project id removes those of all projects. */
+const cacheOrderSchema = model({ clearCache: optionalFlag, cacheCleanProjectId: optionalInt });
 
 export interface RunnerState {
   currentJobs: CurrentJob[];
@@ -50,21 +53,17 @@ export function decodeRunnerState(json: unknown): RunnerState {
       `the answer has none of the expected keys (it has ${keys.slice(0, 5).join(', ').slice(0, 80)})`,
     );
   }
-  const read = runnerStateSchema.safeParse(whole.data);
-  const state = read.success ? read.data : runnerStateSchema.parse(withoutScalars(whole.data));
-  if (!read.success) problems.push(describeIssue(read.error, 'answer'));
+  const state = runnerStateSchema.parse(whole.data);
+  const cache = cacheOrderSchema.safeParse(whole.data);
+  if (!cache.success) problems.push(describeIssue(cache.error, 'answer'));
   return {
     currentJobs: entries('CurrentJobs', state.currentJobs, currentJobSchema, problems),
     newJobs: entries('new_jobs', state.newJobs, jobSchema, problems),
     accessKeys: keyEntries(state.accessKeys, problems),
-    clearCache: state.clearCache,
-    cacheCleanProjectId: state.cacheCleanProjectId,
+    clearCache: cache.data?.clearCache ?? false,
+    cacheCleanProjectId: cache.data?.cacheCleanProjectId,
     problems,
   };
-}
-
-function withoutScalars(wire: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(wire).filter(([, value]) => typeof value === 'object'));
 }
 
 function entries<Item>(

@@ -1,14 +1,14 @@
 import type * as z from 'zod';
 import { taskStatusSchema } from './status.ts';
 import type { TaskParams } from './task-params.ts';
-import { anything, choice, flag, int, model, optionalInt, optionalText, text } from './wire.ts';
+import { anything, choice, int, maybeFlag, model, optionalInt, optionalText, requiredId, text } from './wire.ts';
 
 /**
  * One run of a template (spec 4.1), as it is on the wire. `params` is read once the app is known (job.ts); `debug`, `dryRun`,
  * `diff` and `limit` at this level are the form of servers up to 2.10.
  */
 export const wireTaskSchema = model({
-  id: int,
+  id: requiredId,
   templateId: int,
   projectId: int,
   templateName: optionalText,
@@ -41,9 +41,9 @@ export const wireTaskSchema = model({
   inventoryId: optionalInt,
   params: anything,
   artifacts: optionalText,
-  debug: flag,
-  dryRun: flag,
-  diff: flag,
+  debug: maybeFlag,
+  dryRun: maybeFlag,
+  diff: maybeFlag,
   limit: text,
 });
 

@@ -51,13 +51,16 @@ export function model<const Shape extends Fields>(shape: Shape, wireNames: { [Ke
   });
 }
 
+/** Whatever JSON gave; optional so that a model may be written without the keys that are optional inside. */
+const wireValue = z.unknown().optional();
+
 /** A field that reads with `read` what JSON gave (undefined when absent) and writes with `write`. */
 function field<Out extends z.ZodType>(
   out: Out,
   read: (wire: unknown) => unknown,
   write: (value: unknown) => unknown,
-): z.ZodCodec<z.ZodUnknown, Out> {
-  return z.codec(z.unknown(), out, {
+): z.ZodCodec<typeof wireValue, Out> {
+  return z.codec(wireValue, out, {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `out` validates it in the next step
     decode: (wire) => read(wire) as z.input<Out>,
     encode: (value) => write(value),
@@ -77,6 +80,8 @@ const readOptionalText = (wire: unknown): unknown => (wire === null || wire === 
 
 /** Always there; zero when absent. */
 export const int = field(z.int(), (wire) => readInt(wire) ?? 0, same);
+/** An id that must be there. */
+export const requiredId = field(z.int().positive({ error: 'expected an id' }), (wire) => readInt(wire) ?? 0, same);
 /** A reference or level: absent, null and 0 are undefined. Not written when undefined. */
 export const optionalInt = field(z.int().optional(), readOptionalInt, same);
 /** As `optionalInt`, but written as `null`. */
@@ -89,6 +94,8 @@ export const optionalText = field(z.string().optional(), readOptionalText, same)
 export const nullableText = field(z.string().optional(), readOptionalText, orNull);
 /** False when absent; always written. */
 export const flag = field(z.boolean(), (wire) => wire ?? false, same);
+/** Undefined when absent. */
+export const maybeFlag = field(z.boolean().optional(), (wire) => wire ?? undefined, same);
 /** False when absent; written only when true. */
 export const optionalFlag = field(
   z.boolean(),
@@ -121,7 +128,7 @@ export function nullableList<Item extends z.ZodType>(item: Item) {
 }
 
 /** A nested model; its zero value when absent. */
-export function nested<Model extends z.ZodType>(inner: Model): z.ZodCodec<z.ZodUnknown, Model> {
+export function nested<Model extends z.ZodType>(inner: Model): z.ZodCodec<typeof wireValue, Model> {
   return field(inner, (wire) => wire ?? {}, same);
 }
 
