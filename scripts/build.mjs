@@ -26,9 +26,11 @@ try {
     // Keeps the line and column of a stack trace useful.
     lineLimit: 200,
     legalComments: 'none',
+    // A script that comes out of the code cache cannot import(); require() serves as well.
+    supported: { 'dynamic-import': false },
     sourcemap: process.argv.includes('--sourcemap'),
     // TypeScript loaders that oclif only tries in development, and packages with native parts.
-    external: ['typescript', 'ts-node', 'tsx', '@napi-rs/keyring', 'bufferutil', 'utf-8-validate'],
+    external: ['typescript', 'ts-node', 'tsx', '@napi-rs/keyring', 'bufferutil', 'utf-8-validate', 'cpu-features', '*.node'],
     define: { 'import.meta.url': '__importMetaUrl', 'import.meta.dirname': '__dirname' },
     banner: { js: "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
     logLevel: 'warning',

@@ -1,0 +1,140 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { readKey, startSshAgent, type AgentKey } from '../../src/ssh/index.ts';
+import { makeKey, startSshd, type TestSshd } from '../support/sshd.ts';
+import { needs } from '../support/tools.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+const execute = promisify(execFile);
+const here = needs('ssh') && needs('ssh-keygen') && needs('sshd');
+
+async function agentWith(keys: AgentKey[], directory = tempDir()) {
+  const agent = await startSshAgent({ keys, directory });
+  onTestFinished(() => agent.close());
+  return agent;
+}
+
+describe.skipIf(!here)('the in-process ssh-agent', () => {
+  let sshd: TestSshd;
+  let directory: string;
+
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'semaphore-sshd-'));
+    sshd = await startSshd(directory);
+  });
+  afterAll(async () => {
+    await sshd.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const ssh = (socketPath: string, ...command: string[]) =>
+    execute(
+      'ssh',
+      [
+        '-o',
+        'StrictHostKeyChecking=no',
+        '-o',
+        'UserKnownHostsFile=/dev/null',
+        '-o',
+        'BatchMode=yes',
+        '-F',
+        '/dev/null',
+        ,
+        '-o',
+        'IdentityFile=/nonexistent',
+        '-p',
+        String(sshd.port),
+        `${sshd.user}@127.0.0.1`,
+        ...command,
+      ],
+      { env: { PATH: process.env['PATH'] ?? '', SSH_AUTH_SOCK: socketPath } },
+    );
+
+  it.each([
+    { name: 'ed25519', type: 'ed25519' },
+    { name: 'rsa', type: 'rsa', bits: 2048 },
+    { name: 'rsa-pem', type: 'rsa', bits: 2048, format: 'PEM' as const },
+    { name: 'rsa-pkcs8', type: 'rsa', bits: 2048, format: 'PKCS8' as const },
+    { name: 'ecdsa256', type: 'ecdsa', bits: 256 },
+    { name: 'ecdsa384', type: 'ecdsa', bits: 384 },
+    { name: 'ecdsa521', type: 'ecdsa', bits: 521 },
+    { name: 'ed25519-passphrase', type: 'ed25519', passphrase: 'open sesame' },
+    { name: 'rsa-passphrase', type: 'rsa', bits: 2048, passphrase: 'open sesame' },
+  ])('logs in to a real sshd with a key of kind $name', async (options) => {
+    const { privateKey, publicKey } = makeKey(directory, options);
+    sshd.authorize(publicKey);
+    const { socketPath } = await agentWith([await readKey(privateKey, options.passphrase ?? '', options.name)]);
+    expect((await ssh(socketPath, 'echo', 'hello')).stdout).toBe('hello\n');
+  });
+
+  it('takes keys with CRLF and without a last line end, and offers several', async () => {
+    const wrong = makeKey(directory, { name: 'stranger' });
+    const right = makeKey(directory, { name: 'crlf' });
+    sshd.authorize(right.publicKey);
+    const mangled = right.privateKey.trim().replaceAll('\n', '\r\n');
+    const { socketPath } = await agentWith([await readKey(wrong.privateKey, '', 'a'), await readKey(mangled, '', 'b')]);
+    expect((await ssh(socketPath, 'true')).stderr).not.toContain('Permission denied');
+  });
+
+  it('serves many clients at a time, and requests that arrive in pieces', async () => {
+    const { privateKey, publicKey } = makeKey(directory, { name: 'many' });
+    sshd.authorize(publicKey);
+    const { socketPath } = await agentWith([await readKey(privateKey, '', 'many')]);
+    const answers = await Promise.all(
+      Array.from(
+        { length: 20 },
+        () =>
+          new Promise<number>((resolve, reject) => {
+            const socket = connect(socketPath);
+            socket.once('error', reject);
+            socket.once('data', (data) => {
+              socket.destroy();
+              resolve(data[4] ?? 0);
+            });
+            socket.write(Buffer.from([0, 0]));
+            setTimeout(() => socket.write(Buffer.from([0, 1, 11])), 20);
+          }),
+      ),
+    );
+    expect(answers).toEqual(Array.from({ length: 20 }, () => 12));
+  });
+
+  it('keeps its socket private and removes it', async () => {
+    const { privateKey } = makeKey(directory, { name: 'private' });
+    const agent = await agentWith([await readKey(privateKey, '', 'private')]);
+    expect(statSync(agent.socketPath).mode & 0o777).toBe(0o600);
+    await agent.close();
+    await agent.close();
+    expect(existsSync(agent.socketPath)).toBe(false);
+  });
+
+  it('finds a shorter place when the directory is too deep for a socket', async () => {
+    const deep = join(tempDir(), 'd'.repeat(120));
+    mkdirSync(deep);
+    const agent = await agentWith([], deep);
+    expect(Buffer.byteLength(agent.socketPath)).toBeLessThan(108);
+    expect(
+      await execute('ssh-add', ['-L'], {
+        env: { PATH: process.env['PATH'] ?? '', SSH_AUTH_SOCK: agent.socketPath },
+      }).catch((error: unknown) => error),
+    ).toMatchObject({ stdout: expect.stringContaining('no identities') });
+    await agent.close();
+    expect(existsSync(join(agent.socketPath, '..'))).toBe(false);
+  });
+
+  it.each([
+    ['no key at all', 'hello', '', /cannot be read/],
+    ['a public key', 'PUBLIC', '', /is a public key/],
+    ['an encrypted key without passphrase', 'ENCRYPTED', '', /no passphrase is given/],
+    ['an encrypted key with a wrong passphrase', 'ENCRYPTED', 'wrong', /with the passphrase that is given/],
+  ])('says what is wrong with %s', async (name, text, passphrase, expected) => {
+    const pair = makeKey(directory, { name: `bad-${name.replaceAll(' ', '-')}`, passphrase: 'right one' });
+    const given = text === 'PUBLIC' ? pair.publicKey : text === 'ENCRYPTED' ? pair.privateKey : text;
+    await expect(readKey(given, passphrase, 'x')).rejects.toThrow(expected);
+  });
+});
