@@ -44,7 +44,6 @@ describe.skipIf(!here)('the in-process ssh-agent', () => {
         'BatchMode=yes',
         '-F',
         '/dev/null',
-        ,
         '-o',
         'IdentityFile=/nonexistent',
         '-p',
