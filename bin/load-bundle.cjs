@@ -19,11 +19,7 @@ function loadBundle(file, source) {
   } catch {
     // None for this Node.js: compiled the slow way.
   }
-  const script = new vm.Script(wrap(source), {
-    filename: file,
-    cachedData,
-    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  });
+  const script = new vm.Script(wrap(source), { filename: file, cachedData });
   const own = new Module(file, module);
   own.filename = file;
   own.paths = Module._nodeModulePaths(path.dirname(file));

@@ -30,7 +30,16 @@ try {
     supported: { 'dynamic-import': false },
     sourcemap: process.argv.includes('--sourcemap'),
     // TypeScript loaders that oclif only tries in development, and packages with native parts.
-    external: ['typescript', 'ts-node', 'tsx', '@napi-rs/keyring', 'bufferutil', 'utf-8-validate', 'cpu-features', '*.node'],
+    external: [
+      'typescript',
+      'ts-node',
+      'tsx',
+      '@napi-rs/keyring',
+      'bufferutil',
+      'utf-8-validate',
+      'cpu-features',
+      '*.node',
+    ],
     define: { 'import.meta.url': '__importMetaUrl', 'import.meta.dirname': '__dirname' },
     banner: { js: "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
     logLevel: 'warning',

@@ -24,7 +24,7 @@ export function toFailure(error: unknown, context: FailureContext): Failure {
 function classify(error: unknown, { command }: FailureContext): Failure {
   if (error instanceof UserError) return failed(withoutParserFrame(error.message), error.hint, exitCodes.usage);
   if (error instanceof RemoteError) {
-    return failed(error.message, error.hint, error.kind === 'unauthorized' ? exitCodes.token : exitCodes.server);
+    return failed(error.message, error.hint, isRefusedToken(error) ? exitCodes.token : exitCodes.server);
   }
   const oclif = oclifFailure(error);
   if (oclif?.silent === true) return { lines: [], exitCode: oclif.exitCode };
@@ -36,6 +36,12 @@ function classify(error: unknown, { command }: FailureContext): Failure {
     'This is a mistake in semaphore itself. Please report it with the output of the same command with --log-level DEBUG.',
     exitCodes.unexpected,
   );
+}
+
+/** Servers answer 401 to a malformed token, 404 to one they do not know, and 400 to a registration token (spec 3.2, 3.4). */
+function isRefusedToken({ kind, retryable, status, message }: RemoteError): boolean {
+  if (kind === 'unauthorized') return true;
+  return (kind === 'not_found' && !retryable) || (status === 400 && /invalid registration token/i.test(message));
 }
 
 function failed(message: string, hint: string | undefined, exitCode: number): Failure {

@@ -16,8 +16,8 @@ export interface RegistrationTokenFlags {
 export async function findRegistrationToken(flags: RegistrationTokenFlags, { config }: LoadedConfig): Promise<string> {
   const flagFile = flags['registration-token-file'];
   const file = flagFile === undefined ? config.runner.registrationTokenFile : resolve(flagFile);
-  if (file !== undefined) return required(await readTokenText(file), `the file ${file}`);
-  if (flags['stdin-registration-token'] === true) return required(await readStandardInput(), 'standard input');
+  if (file !== undefined) return requireToken(await readTokenText(file), `the file ${file}`);
+  if (flags['stdin-registration-token'] === true) return requireToken(await readStandardInput(), 'standard input');
   if (config.runner.registrationToken !== undefined) return config.runner.registrationToken;
   throw new UserError('there is no registration token', {
     hint: 'Give it with --registration-token-file, --stdin-registration-token or SEMAPHORE_RUNNER_REGISTRATION_TOKEN.',
@@ -40,7 +40,7 @@ export async function readStandardInput(): Promise<string> {
 }
 
 /** One token in a text; throws UserError when there is none, or several words. */
-export function required(text: string, place: string): string {
+export function requireToken(text: string, place: string): string {
   const token = text.trim();
   if (token === '') throw new UserError(`the token is empty: ${place} has nothing in it`);
   if (/\s/.test(token)) throw new UserError(`the token is malformed: ${place} has more than one word in it`);

@@ -5,6 +5,7 @@ import { exitCodes } from './exit-codes.ts';
 import type { CommandTable } from './help-page.ts';
 import { helpRequest, HelpWanted, showHelp } from './help.ts';
 import { note, print } from './output.ts';
+import { Cancelled } from './setup/questions.ts';
 import { unknownCommand } from './unknown-command.ts';
 
 export interface RunCliOptions {
@@ -23,6 +24,10 @@ export async function runCli(argv: readonly string[], options: RunCliOptions): P
     if (error instanceof HelpWanted) {
       showHelp(error.words, options.commands);
       return exitCodes.ok;
+    }
+    if (error instanceof Cancelled) {
+      note('Cancelled.');
+      return exitCodes.interrupted;
     }
     const better = await betterError(error, options.commands);
     const failure = toFailure(better, { command: commandOf(words), debug: wantsDebug(words) });

@@ -2,6 +2,7 @@ import type { Command } from '@oclif/core';
 import ConfigShow from './config/show.ts';
 import Runner from './runner/index.ts';
 import RunnerRegister from './runner/register.ts';
+import RunnerSetup from './runner/setup.ts';
 import RunnerStart from './runner/start.ts';
 import RunnerUnregister from './runner/unregister.ts';
 
@@ -10,6 +11,7 @@ export const commands: Readonly<Record<string, Command.Class>> = {
   'config:show': ConfigShow,
   runner: Runner,
   'runner:register': RunnerRegister,
+  'runner:setup': RunnerSetup,
   'runner:start': RunnerStart,
   'runner:unregister': RunnerUnregister,
 };

@@ -34,7 +34,7 @@ export interface LoadedConfig {
   /** Environment variables that hold secrets: the caller deletes them from `process.env`. */
   sensitiveEnv: string[];
   /** Where a dotted key was set: the file, a variable's name, or `command line`; undefined means default. */
-  sourceOf(key: string): string | undefined;
+  sourceOf: (key: string) => string | undefined;
   /** Everything under the names of the file, defaults included. */
   values: RunnerFile;
 }

@@ -1,7 +1,7 @@
 import { chown, readFile, realpath, stat } from 'node:fs/promises';
-import { applyEdits, findNodeAtLocation, modify, parseTree, type FormattingOptions } from 'jsonc-parser';
+import { applyEdits, modify, type FormattingOptions } from 'jsonc-parser';
 import { writeFileAtomic } from '../lib/index.ts';
-import { isObject } from './normalise.ts';
+import { isObject, member } from './normalise.ts';
 import { isYaml, parseDocument } from './source-document.ts';
 
 /** One change of a file: the dotted key, and its new value; undefined removes it. */
@@ -25,50 +25,51 @@ export async function changeConfigFile(file: string, changes: readonly ConfigCha
 
 /** The text of a configuration file after some changes; see `changeConfigFile`. */
 export async function changedText(file: string, text: string, changes: readonly ConfigChange[]): Promise<string> {
-  const { value } = await parseDocument(file, text);
-  return isYaml(file) ? await changeYaml(text, value, changes) : changeJson(text, value, changes);
+  // Each change sees what the one before has made.
+  return await changes.reduce(async (before, change) => {
+    const current = await before;
+    const { value } = await parseDocument(file, current);
+    const { path, content } = placeOf(value, change);
+    if (content === undefined && !isThere(value, path)) return current;
+    return isYaml(file) ? await changeYaml(current, path, content) : changeJson(current, path, content);
+  }, Promise.resolve(text));
 }
 
-function changeJson(text: string, value: unknown, changes: readonly ConfigChange[]): string {
-  const formattingOptions = formatOf(text);
-  return changes.reduce((current, { key, value: wanted }) => {
-    const { path, content } = placeOf(value, key.split('.'), wanted);
-    const root = parseTree(current, [], { allowTrailingComma: true });
-    if (wanted === undefined && !(root && findNodeAtLocation(root, [...path]))) return current;
-    return applyEdits(current, modify(current, [...path], content, { formattingOptions }));
-  }, text);
+function changeJson(text: string, path: readonly string[], content: unknown): string {
+  return applyEdits(text, modify(text, [...path], content, { formattingOptions: formatOf(text) }));
 }
 
-async function changeYaml(text: string, value: unknown, changes: readonly ConfigChange[]): Promise<string> {
+async function changeYaml(text: string, path: readonly string[], content: unknown): Promise<string> {
   const { parseDocument: parse } = await import('yaml');
   const document = parse(text);
-  for (const { key, value: wanted } of changes) {
-    const { path, content } = placeOf(value, key.split('.'), wanted);
-    if (wanted === undefined) document.deleteIn(path);
-    else document.setIn(path, document.createNode(content));
-  }
+  if (content === undefined) document.deleteIn(path);
+  else document.setIn(path, document.createNode(content));
   return document.toString({ lineWidth: 0 });
+}
+
+function isThere(root: unknown, path: readonly string[]): boolean {
+  const name = path.at(-1) ?? '';
+  const parent = path.slice(0, -1).reduce<unknown>(member, root);
+  return isObject(parent) && Object.hasOwn(parent, name);
 }
 
 /**
  * Spells a key as the file does (`Runner.Token`), and steps over a section that is there but null, which can only be
  * replaced as a whole.
  */
-function placeOf(root: unknown, key: readonly string[], wanted: unknown): { path: string[]; content: unknown } {
+function placeOf(root: unknown, { key, value: wanted }: ConfigChange): { path: string[]; content: unknown } {
+  const names = key.split('.');
   const path: string[] = [];
   let value = root;
-  for (const [index, name] of key.entries()) {
+  for (const [index, name] of names.entries()) {
     const keys = isObject(value) ? Object.keys(value) : [];
     const spelled = keys.includes(name) ? name : keys.find((other) => other.toLowerCase() === name.toLowerCase());
     path.push(spelled ?? name);
     value = isObject(value) && spelled !== undefined ? value[spelled] : undefined;
-    const rest = key.slice(index + 1);
-    if (rest.length > 0 && !isObject(value)) {
-      return {
-        path,
-        content:
-          wanted === undefined ? undefined : rest.reduceRight<unknown>((inner, part) => ({ [part]: inner }), wanted),
-      };
+    const below = names.slice(index + 1);
+    if (below.length > 0 && !isObject(value)) {
+      if (wanted === undefined) return { path: names, content: undefined };
+      return { path, content: below.reduceRight<unknown>((inner, part) => ({ [part]: inner }), wanted) };
     }
   }
   return { path, content: wanted };

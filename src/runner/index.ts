@@ -1,4 +1,5 @@
 export {
+  checkServer,
   checkToken,
   registerRunner,
   selfRegister,

@@ -1,22 +1,19 @@
-import { createPrivateKey, createPublicKey, generateKeyPair } from 'node:crypto';
+import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { codeOf, messageOf, UserError } from '../lib/index.ts';
 
 /**
- * The public half, as servers 2.12 to 2.18 want it, of the RSA key in `file`; a key is made there (2048 bit, mode 0600) when
- * there is none (spec 3.7). Throws UserError when the file holds something else or cannot be written.
+ * The RSA key in `file`, for servers 2.12 to 2.18; it is made there (2048 bit, PKCS#1, mode 0600) when there is none (spec
+ * 3.7). Throws UserError when the file holds something else or cannot be written.
  */
-export async function publicKeyFor(file: string): Promise<string> {
+export async function ensurePrivateKey(file: string): Promise<KeyObject> {
   const pem = (await readIfThere(file)) ?? (await makeKey(file));
   try {
-    const key = createPublicKey(createPrivateKey(pem));
+    const key = createPrivateKey(pem);
     if (key.asymmetricKeyType !== 'rsa') throw new Error(`it is a key of type ${key.asymmetricKeyType}`);
-    const der = key.export({ type: 'pkcs1', format: 'der' });
-    // The label promises another structure than what follows; these servers want just that.
-    const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-    return `-----BEGIN PUBLIC KEY-----\n${lines.join('\n')}\n-----END PUBLIC KEY-----\n`;
+    return key;
   } catch (error: unknown) {
     throw new UserError(`${file} is not an RSA private key: ${messageOf(error)}`, {
       hint: 'Remove the file to have a new key made, or leave runner.private_key_file out: servers from 2.19 on do not use it.',

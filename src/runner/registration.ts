@@ -1,7 +1,8 @@
+import type { KeyObject } from 'node:crypto';
 import type { LoadedConfig } from '../config/index.ts';
-import { createTransport } from '../http/index.ts';
+import { createTransport, type HttpTransport } from '../http/index.ts';
 import { RemoteError, systemClock, UserError, type Clock } from '../lib/index.ts';
-import { UiRunnerClient } from '../protocol/ui/index.ts';
+import { probeServer, UiRunnerClient } from '../protocol/ui/index.ts';
 import {
   ensureStorable,
   forgetToken,
@@ -11,7 +12,7 @@ import {
   type TokenHome,
 } from '../secrets/index.ts';
 import type { Logger } from '../telemetry/index.ts';
-import { publicKeyFor } from './private-key.ts';
+import { ensurePrivateKey } from './private-key.ts';
 
 export interface RegistrationOptions {
   loaded: LoadedConfig;
@@ -32,8 +33,8 @@ export async function registerRunner(options: RegistrationOptions): Promise<Toke
   const { runner } = loaded.config;
   const home = tokenHome(loaded);
   await ensureStorable(home);
-  const publicKey = runner.privateKeyFile === undefined ? undefined : await publicKeyFor(runner.privateKeyFile);
-  await withClient(options, undefined, async (client, clientFor) => {
+  const privateKey = runner.privateKeyFile === undefined ? undefined : await ensurePrivateKey(runner.privateKeyFile);
+  await withClient(options, { privateKey }, async (client, clientFor) => {
     const { token } = await client.register(
       {
         registrationToken,
@@ -43,7 +44,7 @@ export async function registerRunner(options: RegistrationOptions): Promise<Toke
         maxParallelTasks: runner.maxParallelTasks,
         enabled: runner.enabled,
         projectId: runner.projectId,
-        publicKey,
+        publicKey: undefined,
       },
       signal,
     );
@@ -121,15 +122,7 @@ export async function unregisterRunner(options: UnregistrationOptions): Promise<
       hint: 'Name the configuration it was registered with by --config.',
     });
   }
-  const wasKnown = await withClient(options, token, async (client) => {
-    try {
-      await client.unregister(signal);
-      return true;
-    } catch (error: unknown) {
-      if (error instanceof RemoteError && error.kind === 'not_found') return false;
-      throw error;
-    }
-  });
+  const { wasKnown } = await withClient(options, { token }, async (client) => await client.unregister(signal));
   const home = foundTokenHome(loaded);
   if (home) await forgetToken(home);
   return { wasKnown, forgotten: home };
@@ -139,34 +132,54 @@ export async function unregisterRunner(options: UnregistrationOptions): Promise<
  * Asks the server whether it accepts the token, by a progress report without content: unlike the question for tasks it does
  * not make the server believe that the runner has started. Throws RemoteError when it does not.
  */
-export async function checkToken(
-  options: Omit<UnregistrationOptions, 'loaded'> & { loaded: LoadedConfig; token: string },
-): Promise<void> {
-  await withClient(options, options.token, async (client) => {
+export async function checkToken(options: UnregistrationOptions & { token: string }): Promise<void> {
+  await withClient(options, { token: options.token }, async (client) => {
     await client.report('{"Jobs":null}', options.signal);
+  });
+}
+
+/** Asks whether there is a Semaphore server at `web_host`. Throws RemoteError that tells what is there instead. */
+export async function checkServer(options: UnregistrationOptions): Promise<void> {
+  await withTransport(options, async (transport, webHost) => {
+    const { requestTimeoutMs } = options.loaded.config.runner.connection;
+    await probeServer({ transport, webHost, timeoutMs: requestTimeoutMs }, options.signal);
   });
 }
 
 type ClientFor = (token: string | undefined) => UiRunnerClient;
 
+interface Identity {
+  token?: string;
+  privateKey?: KeyObject | undefined;
+}
+
 async function withClient<T>(
-  { loaded, env }: Pick<RegistrationOptions, 'loaded' | 'env'>,
-  token: string | undefined,
+  options: UnregistrationOptions,
+  { token, privateKey }: Identity,
   use: (client: UiRunnerClient, clientFor: ClientFor) => Promise<T>,
 ): Promise<T> {
-  const { config } = loaded;
-  const { webHost } = config;
+  const { requestTimeoutMs: timeoutMs } = options.loaded.config.runner.connection;
+  return await withTransport(options, async (transport, webHost) => {
+    const clientFor: ClientFor = (value) =>
+      new UiRunnerClient({ transport, webHost, startedAt: new Date(), token: () => value, timeoutMs, privateKey });
+    return await use(clientFor(token), clientFor);
+  });
+}
+
+async function withTransport<T>(
+  { loaded, env }: UnregistrationOptions,
+  use: (transport: HttpTransport, webHost: string) => Promise<T>,
+): Promise<T> {
+  const { webHost, runner } = loaded.config;
   if (webHost === undefined) {
     throw new UserError('the URL of the server is not known', {
       hint: 'Set web_host in the configuration file, or SEMAPHORE_WEB_ROOT.',
     });
   }
-  const { serverCaCertFile, skipTlsVerify, requestTimeoutMs } = config.runner.connection;
+  const { serverCaCertFile, skipTlsVerify } = runner.connection;
   const transport = await createTransport({ caFile: serverCaCertFile, skipTlsVerify, env });
-  const clientFor: ClientFor = (value) =>
-    new UiRunnerClient({ transport, webHost, startedAt: new Date(), token: () => value, timeoutMs: requestTimeoutMs });
   try {
-    return await use(clientFor(token), clientFor);
+    return await use(transport, webHost);
   } finally {
     transport.close();
   }
