@@ -1,10 +1,9 @@
 import { join } from 'node:path';
 import packageJson from '../package.json' with { type: 'json' };
-import { runCli } from './cli/index.ts';
+import { publishCommands, runCli } from './cli/index.ts';
 import { commands } from './commands/index.ts';
 
-/** Where `bin/commands.cjs` finds the commands for oclif, which wants them from a file. */
-(globalThis as Record<symbol, unknown>)[Symbol.for('semaphore.commands')] = commands;
+publishCommands(commands);
 
 /** What may still be open when a command has ended gets this long, milliseconds. */
 const lastHandlesMs = 2000;

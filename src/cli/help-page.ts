@@ -19,13 +19,26 @@ type AnyFlag = NonNullable<Command.Class['flags']>[string];
 export function helpPage(words: readonly string[], commands: CommandTable, style: HelpStyle): string | undefined {
   if (words.length === 0) return rootPage(commands, style);
   const command = commands[words.join(':')];
-  return command && commandPage(words.join(' '), command, commands, style);
+  if (command) return commandPage(words.join(' '), command, commands, style);
+  const below = commandsBelow(words, commands);
+  return below.length === 0
+    ? undefined
+    : sections(usage(`${words.join(' ')} COMMAND`, style), commandList(below, style));
+}
+
+/** The commands of a topic. */
+export function commandsBelow(words: readonly string[], commands: CommandTable): [string, Command.Class][] {
+  return Object.entries(commands).filter(([id]) => id.startsWith(`${words.join(':')}:`));
+}
+
+function usage(text: string, style: HelpStyle): string {
+  return `${style.heading('Usage:')} semaphore ${text} [FLAGS]`;
 }
 
 function rootPage(commands: CommandTable, style: HelpStyle): string {
   return sections(
     'Runs the tasks of a Semaphore UI server on this machine, or serves them from one file.',
-    `${style.heading('Usage:')} semaphore COMMAND [FLAGS]`,
+    usage('COMMAND', style),
     commandList(Object.entries(commands), style),
     wrap(
       '`semaphore COMMAND --help` explains a command, `semaphore completion bash|zsh|fish` completes them in a shell.',
@@ -35,15 +48,15 @@ function rootPage(commands: CommandTable, style: HelpStyle): string {
 }
 
 function commandPage(name: string, command: Command.Class, commands: CommandTable, style: HelpStyle): string {
-  const below = Object.entries(commands).filter(([id]) => id.startsWith(`${name.replaceAll(' ', ':')}:`));
+  const below = commandsBelow(name.split(' '), commands);
   const args = Object.entries(command.args ?? {}).map(([arg, { required }]) =>
     required === true ? ` ${arg.toUpperCase()}` : ` [${arg.toUpperCase()}]`,
   );
-  const own = Object.entries(command.flags ?? {}).filter(([, flag]) => flag.hidden !== true);
+  const own = Object.entries(command.flags ?? {}).filter(([, flag]) => !flag.hidden);
   const global = Object.entries(command.baseFlags ?? {});
   return sections(
     wrap(command.summary ?? '', style.width),
-    `${style.heading('Usage:')} semaphore ${name}${below.length > 0 ? ' [COMMAND]' : ''}${args.join('')} [FLAGS]`,
+    usage(`${name}${below.length > 0 ? ' [COMMAND]' : ''}${args.join('')}`, style),
     wrap(command.description ?? '', style.width),
     commandList(below, style),
     flagList('Flags', own, style),

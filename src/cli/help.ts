@@ -1,4 +1,4 @@
-import { helpPage, type CommandTable } from './help-page.ts';
+import { commandsBelow, helpPage, type CommandTable } from './help-page.ts';
 import { print } from './output.ts';
 
 /** Thrown by a command that has nothing to do but show its help; not an error. */
@@ -28,18 +28,17 @@ export function showHelp(words: readonly string[], commands: CommandTable): bool
     width: Math.min(process.stdout.columns ?? 100, 100),
     heading: (text: string) => (colour ? `\u001B[1m${text}\u001B[0m` : text),
   };
-  for (let length = words.length; length > 0 || words.length === 0; length -= 1) {
-    const page = helpPage(words.slice(0, length), commands, style);
-    // A topic's page is no answer to a misspelt command of that topic.
-    if (page !== undefined && !(length < words.length && hasCommandsBelow(words.slice(0, length), commands))) {
-      print(page.trimEnd());
-      return true;
-    }
-    if (length === 0) break;
-  }
-  return false;
+  const length =
+    words.findLastIndex((_, index) => helpPage(words.slice(0, index + 1), commands, style) !== undefined) + 1;
+  const known = words.slice(0, length);
+  // A topic's page is no answer to a misspelt command of that topic, nor the program's to a misspelt topic.
+  const misspelt = length < words.length && (length === 0 || commandsBelow(known, commands).length > 0);
+  const page = misspelt ? undefined : helpPage(known, commands, style);
+  if (page !== undefined) print(page.trimEnd());
+  return page !== undefined;
 }
 
-function hasCommandsBelow(words: readonly string[], commands: CommandTable): boolean {
-  return Object.keys(commands).some((id) => id.startsWith(`${words.join(':')}:`));
+/** True for words that name no command, but the beginning of some: there is nothing to run, only to show. */
+export function isTopicOnly(words: readonly string[], commands: CommandTable): boolean {
+  return !(words.join(':') in commands) && commandsBelow(words, commands).length > 0;
 }

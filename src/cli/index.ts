@@ -12,3 +12,5 @@ export { askForSetup, type GivenAnswers, type SetupAnswers, type SetupChecks } f
 export { chooseQuestions } from './setup/choose-questions.ts';
 export type { Questions } from './setup/questions.ts';
 export { isThere, writeSetup } from './setup/write.ts';
+export { publishCommands, publishedCommands } from './command-table.ts';
+export { completionScript, completionShells } from './completion/script.ts';

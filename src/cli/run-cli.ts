@@ -3,7 +3,7 @@ import { normaliseArgv } from './argv.ts';
 import { toFailure } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { CommandTable } from './help-page.ts';
-import { helpRequest, HelpWanted, showHelp } from './help.ts';
+import { helpRequest, HelpWanted, isTopicOnly, showHelp } from './help.ts';
 import { note, print } from './output.ts';
 import { Cancelled } from './setup/questions.ts';
 import { unknownCommand } from './unknown-command.ts';
@@ -30,7 +30,7 @@ export async function runCli(argv: readonly string[], options: RunCliOptions): P
       return exitCodes.interrupted;
     }
     const better = await betterError(error, options.commands);
-    const failure = toFailure(better, { command: commandOf(words), debug: wantsDebug(words) });
+    const failure = toFailure(better, { command: commandOf(words, options.commands), debug: wantsDebug(words) });
     for (const line of failure.lines) note(line);
     return failure.exitCode;
   }
@@ -41,7 +41,7 @@ async function dispatch(words: readonly string[], { root, version, commands }: R
     print(`semaphore ${version}`);
     return exitCodes.ok;
   }
-  const help = helpRequest(words);
+  const help = helpRequest(words) ?? (isTopicOnly(words, commands) ? words : undefined);
   if (help) {
     if (showHelp(help, commands)) return exitCodes.ok;
     throw await unknownCommand(help.join(' '), Object.keys(commands));
@@ -52,10 +52,11 @@ async function dispatch(words: readonly string[], { root, version, commands }: R
   return typeof result === 'number' ? result : exitCodes.ok;
 }
 
-function commandOf(words: readonly string[]): string {
-  const end = words.findIndex((word) => word.startsWith('-'));
-  const topics = words.slice(0, end === -1 ? 2 : Math.min(end, 2));
-  return ['semaphore', ...topics].join(' ');
+/** The longest beginning of the words that is a command. */
+function commandOf(words: readonly string[], commands: CommandTable): string {
+  const lengths = words.map((_, index) => words.length - index);
+  const length = lengths.find((count) => words.slice(0, count).join(':') in commands) ?? 0;
+  return ['semaphore', ...words.slice(0, length)].join(' ');
 }
 
 /** Read by hand: the error may be that the options could not be parsed. */

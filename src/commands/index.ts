@@ -1,4 +1,5 @@
 import type { Command } from '@oclif/core';
+import Completion from './completion.ts';
 import ConfigShow from './config/show.ts';
 import Runner from './runner/index.ts';
 import RunnerRegister from './runner/register.ts';
@@ -8,6 +9,7 @@ import RunnerUnregister from './runner/unregister.ts';
 
 /** Every command by its id; `:` stands between the words. */
 export const commands: Readonly<Record<string, Command.Class>> = {
+  completion: Completion,
   'config:show': ConfigShow,
   runner: Runner,
   'runner:register': RunnerRegister,
