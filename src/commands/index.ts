@@ -6,6 +6,7 @@ import RunnerRegister from './runner/register.ts';
 import RunnerSetup from './runner/setup.ts';
 import RunnerStart from './runner/start.ts';
 import RunnerUnregister from './runner/unregister.ts';
+import Server from './server/index.ts';
 
 /** Every command by its id; `:` stands between the words. */
 export const commands: Readonly<Record<string, Command.Class>> = {
@@ -16,4 +17,5 @@ export const commands: Readonly<Record<string, Command.Class>> = {
   'runner:setup': RunnerSetup,
   'runner:start': RunnerStart,
   'runner:unregister': RunnerUnregister,
+  server: Server,
 };

@@ -1,7 +1,15 @@
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { isIPv6 } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { codeOf, UserError } from '../lib/index.ts';
+import { codeOf, messageOf, UserError } from '../lib/index.ts';
 import type { Reply } from './reply.ts';
 import type { Router } from './router.ts';
 import { createWebSocketHub, type WebSocketHub, type WebSocketLimits } from './websocket.ts';
@@ -11,6 +19,8 @@ export interface ListenOptions {
   /** 0 takes a free port. */
   port: number;
   router: Router;
+  /** PEM of the certificate chain and its key: serve HTTPS. */
+  tls?: { cert: string; key: string };
   /** How long `close` waits for requests that are being served. @default 5 s */
   closeGraceMs?: number;
   webSocket?: WebSocketLimits;
@@ -33,13 +43,14 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   let closing = false;
   let hub: Promise<WebSocketHub> | undefined;
 
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
     response.once('close', () => {
       if (closing) setImmediate(() => server.closeIdleConnections());
     });
     if (closing) response.setHeader('connection', 'close');
     void router.serve(request, response);
-  });
+  };
+  const server = createHttpServer(options.tls, serve);
 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const decision = await router.decideUpgrade(request);
@@ -61,7 +72,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const port = typeof address === 'object' && address ? address.port : options.port;
   let closed: Promise<void> | undefined;
   return {
-    url: `http://${urlHost(options.host)}:${port}`,
+    url: `${options.tls ? 'https' : 'http'}://${urlHost(options.host)}:${port}`,
     port,
     close: () => {
       closing = true;
@@ -69,6 +80,16 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       return closed;
     },
   };
+}
+
+function createHttpServer(tls: ListenOptions['tls'], serve: RequestListener): Server {
+  const keepAlive = { keepAliveTimeout: KEEP_ALIVE_MS };
+  if (!tls) return createServer(keepAlive, serve);
+  try {
+    return createTlsServer({ ...keepAlive, ...tls }, serve);
+  } catch (error: unknown) {
+    throw new UserError(`the certificate and its key cannot be used: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 function bind(server: Server, { host, port }: ListenOptions): Promise<void> {

@@ -1,8 +1,16 @@
-import type { LoadedServerConfig, ProjectConfig, TemplateConfig } from '../../config/index.ts';
-import { InternalError } from '../../lib/index.ts';
+import type {
+  LoadedServerConfig,
+  ProjectConfig,
+  ServerConfig,
+  ServerProblem,
+  TemplateConfig,
+} from '../../config/index.ts';
+import { InternalError, UserError } from '../../lib/index.ts';
 import { appKind, readTemplateParams } from '../../protocol/ui/index.ts';
 import type { IdBook } from '../store/id-book.ts';
 import type { IdKind } from '../store/records.ts';
+import { scheduledTask } from '../tasks/new-task.ts';
+import { checkPermissions } from '../tasks/permissions.ts';
 import { assignIds } from './assign-ids.ts';
 import { checkSchedules } from './check-schedules.ts';
 import type { Catalog, Inventory, Key, Project, Repository, Schedule, Template, VariableGroup } from './types.ts';
@@ -24,7 +32,28 @@ export function buildCatalog(loaded: LoadedServerConfig, ids: IdBook): Catalog {
     schedules: new Map<number, Schedule>(),
   };
   for (const project of loaded.config.projects) addProject(catalog, project, ids);
+  const impossible = schedulesWithoutPermission(loaded.config, catalog, ids);
+  if (impossible.length > 0) throw loaded.refuse(impossible);
   return catalog;
+}
+
+/** Schedules that ask for what their template does not permit: each of their tasks would be refused. */
+function schedulesWithoutPermission(config: ServerConfig, catalog: Catalog, ids: IdBook): ServerProblem[] {
+  return config.projects.flatMap((project, index) =>
+    project.schedules.flatMap(({ name }, item): ServerProblem[] => {
+      const id = ids.find('schedule', ids.find('project', 0, project.name) ?? 0, name);
+      const schedule = catalog.schedules.get(id ?? 0);
+      const template = catalog.templates.get(schedule?.templateId ?? 0);
+      if (!schedule || !template) return [];
+      try {
+        checkPermissions(template, scheduledTask(schedule, template));
+        return [];
+      } catch (error: unknown) {
+        if (!(error instanceof UserError)) throw error;
+        return [{ path: ['projects', index, 'schedules', item, 'task'], message: error.message }];
+      }
+    }),
+  );
 }
 
 interface Mutable {

@@ -9,10 +9,12 @@ export class IdBook {
   readonly #byId = new Map<string, IdRecord>();
   readonly #write: (record: StateRecord) => void;
   readonly #highest: Record<string, number>;
+  readonly #now: () => string;
 
-  constructor(write: (record: StateRecord) => void, highest: Record<string, number>) {
+  constructor(write: (record: StateRecord) => void, highest: Record<string, number>, now: () => string) {
     this.#write = write;
     this.#highest = highest;
+    this.#now = now;
   }
 
   find(kind: IdKind, scope: number, name: string): number | undefined {
@@ -30,8 +32,9 @@ export class IdBook {
   }
 
   /** Gives this id to this name, whoever had it, and whatever id the name had. */
-  claim(record: IdRecord): number {
-    if (this.find(record.kind, record.scope, record.name) === record.id) return record.id;
+  claim(wanted: Omit<IdRecord, 'created'>): number {
+    if (this.find(wanted.kind, wanted.scope, wanted.name) === wanted.id) return wanted.id;
+    const record = { ...wanted, created: this.owner(wanted.kind, wanted.id)?.created ?? this.#now() };
     this.#write({ k: 'id', v: record });
     this.apply(record);
     return record.id;

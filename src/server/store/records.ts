@@ -45,6 +45,8 @@ export interface TaskRecord {
   readonly runnerStartedAt: string | undefined;
   /** Since when it is to stop. */
   readonly stopping: { readonly since: string; readonly timeoutMs: number } | undefined;
+  /** Torn away from its runner by a forced stop. */
+  readonly forced: boolean;
 }
 
 /** A runner as it is kept. */
@@ -89,6 +91,8 @@ export interface IdRecord {
   readonly scope: number;
   readonly name: string;
   readonly id: number;
+  /** When it was first seen. */
+  readonly created: string;
 }
 
 /** One line of the journal. */

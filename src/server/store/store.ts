@@ -1,11 +1,12 @@
 import { isFinished } from '../../protocol/ui/index.ts';
-import { InternalError } from '../../lib/index.ts';
+import { type Clock, InternalError } from '../../lib/index.ts';
 import { IdBook } from './id-book.ts';
 import { Journal } from './journal.ts';
 import { isStateRecord, type RunnerRecord, type StateRecord, type TaskRecord } from './records.ts';
 
 export interface StoreOptions {
   dir: string;
+  clock: Pick<Clock, 'now'>;
   onCompactionError: (error: unknown) => void;
   compactAfterBytes?: number;
 }
@@ -25,13 +26,17 @@ export class Store {
   readonly #highest: Record<string, number> = {};
   #journal: Journal | undefined;
 
-  private constructor() {
-    this.ids = new IdBook((record) => this.#append(record), this.#highest);
+  private constructor(clock: Pick<Clock, 'now'>) {
+    this.ids = new IdBook(
+      (record) => this.#append(record),
+      this.#highest,
+      () => new Date(clock.now()).toISOString(),
+    );
   }
 
   /** Reads the state of earlier runs. Throws UserError when it is damaged. */
   static async open(options: StoreOptions): Promise<Store> {
-    const store = new Store();
+    const store = new Store(options.clock);
     store.#journal = await Journal.open({
       ...options,
       replay: (record) => {
@@ -63,6 +68,10 @@ export class Store {
     return this.#unfinished.values();
   }
 
+  get finishedCount(): number {
+    return this.#tasks.size - this.#unfinished.size;
+  }
+
   lastTaskOf(templateId: number): TaskRecord | undefined {
     return this.task(this.#lastOfTemplate.get(templateId) ?? 0);
   }
@@ -71,8 +80,13 @@ export class Store {
     return this.#countOfTemplate.get(templateId) ?? 0;
   }
 
-  nextTaskId(): number {
-    return (this.#highest['task'] ?? 0) + 1;
+  get unfinishedCount(): number {
+    return this.#unfinished.size;
+  }
+
+  /** An id for a new task; nobody else gets it. */
+  reserveTaskId(): number {
+    return this.#reserve('task');
   }
 
   putTask(task: TaskRecord): TaskRecord {
@@ -101,8 +115,9 @@ export class Store {
     return this.#runners.values();
   }
 
-  nextRunnerId(): number {
-    return (this.#highest['runner'] ?? 0) + 1;
+  /** An id for a new runner; nobody else gets it. */
+  reserveRunnerId(): number {
+    return this.#reserve('runner');
   }
 
   putRunner(runner: RunnerRecord): RunnerRecord {
@@ -181,6 +196,12 @@ export class Store {
     const last = [...this.#tasks.values()].findLast(({ templateId }) => templateId === task.templateId);
     if (last) this.#lastOfTemplate.set(task.templateId, last.id);
     else this.#lastOfTemplate.delete(task.templateId);
+  }
+
+  #reserve(kind: string): number {
+    const id = (this.#highest[kind] ?? 0) + 1;
+    this.#reach(kind, id);
+    return id;
   }
 
   #reach(kind: string, id: number): void {

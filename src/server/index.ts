@@ -1,0 +1,2 @@
+export { announcement } from './announcement.ts';
+export { startServer, type RunningServer, type StartServerOptions } from './start.ts';
