@@ -66,7 +66,7 @@ export async function step(name, work) {
     say(`${clear}  ${mark} ${name.padEnd(NAME_WIDTH)} ${text}${duration}`.trimEnd());
   } catch (error) {
     say(
-      `${clear}  ${paint('red', '✗')} ${name.padEnd(NAME_WIDTH)} ${paint('red', firstLine(error).replace(`${name} failed`, 'failed'))}`,
+      `${clear}  ${paint('red', '✗')} ${name.padEnd(NAME_WIDTH)} ${paint('red', firstLine(error).replace(new RegExp(`^${name} failed`), 'failed'))}`,
     );
     throw error;
   }
