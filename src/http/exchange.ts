@@ -22,7 +22,6 @@ export function exchange(got: Got, way: WayOut, request: HttpRequest, timeoutMs:
     const stream = got.stream(request.url, {
       method: request.method,
       headers: request.headers,
-      timeout: { request: timeoutMs },
       agent: way.agents,
       ...(way.request ? { request: way.request } : {}),
       ...(request.body === undefined ? {} : { body: request.body }),
@@ -33,10 +32,19 @@ export function exchange(got: Got, way: WayOut, request: HttpRequest, timeoutMs:
     let size = 0;
     let head: { statusCode: number; headers: IncomingHttpHeaders } | undefined;
 
+    // got's own limit waits for a socket, which a proxy that does not answer to CONNECT never gives.
+    const timer = setTimeout(() => stream.destroy(new TimeLimit()), timeoutMs);
+
+    function end(ended: Exchange): void {
+      clearTimeout(timer);
+      resolve(ended);
+      // Also after a complete answer: only then got lets go of the caller's signal, which lives as long as the program.
+      stream.destroy();
+    }
     function answered(): void {
       if (!head) return;
       const { statusCode: status, headers } = head;
-      resolve({ kind: 'answered', response: { status, headers: flatten(headers), body: Buffer.concat(chunks, size) } });
+      end({ kind: 'answered', response: { status, headers: flatten(headers), body: Buffer.concat(chunks, size) } });
     }
 
     stream.on('request', (sent: ClientRequest) => watch.attach(sent));
@@ -45,23 +53,23 @@ export function exchange(got: Got, way: WayOut, request: HttpRequest, timeoutMs:
     });
     stream.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= request.maxResponseBytes) {
-        chunks.push(chunk);
-      } else {
-        resolve({ kind: 'too_long' });
-        stream.destroy();
-      }
+      if (size <= request.maxResponseBytes) chunks.push(chunk);
+      else end({ kind: 'too_long' });
     });
     stream.on('end', answered);
     stream.on('error', (error: unknown) => {
       const reset = resets.has(codeOf(error) ?? '');
       // A server that refuses a large request early closes while we still write; its refusal is the answer all the same.
       if (reset && head && head.statusCode >= 400) answered();
-      else resolve({ kind: 'failed', error, stale: reset && watch.stale });
+      else end({ kind: 'failed', error, stale: reset && watch.stale });
     });
     // got leaves the request open for a body to be piped in when the method may have one and none was given.
     if (request.body === undefined && request.method !== 'GET') stream.end();
   });
+}
+
+class TimeLimit extends Error {
+  readonly code = 'ETIMEDOUT';
 }
 
 /** Knows whether a request went over a connection that had served another before, and whether anything came back. */

@@ -69,6 +69,7 @@ const certificateProblems: Record<string, Known | undefined> = {
 
 /** ": a.example.com, b.example.com", the names that the certificate has. */
 function namesOf(error: unknown): string {
+  if (error instanceof Error && !('cert' in error)) return namesOf(error.cause);
   if (typeof error !== 'object' || error === null || !('cert' in error)) return '';
   const { cert } = error;
   if (typeof cert !== 'object' || cert === null || !('subjectaltname' in cert)) return '';

@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface Identity {
+  key: string;
+  cert: string;
+}
+
+export interface Certificates {
+  /** PEM file of the authority that signed all but `selfSigned` and `stranger`. */
+  caFile: string;
+  /** PEM file of another authority. */
+  otherCaFile: string;
+  /** For localhost, 127.0.0.1 and semaphore.test. */
+  good: Identity;
+  /** The same names, signed by the other authority. */
+  other: Identity;
+  expired: Identity;
+  /** For another.test only. */
+  wrongName: Identity;
+  selfSigned: Identity;
+  selfSignedFile: string;
+  /** Signed by an intermediate authority that is not sent along. */
+  withoutIntermediate: Identity;
+}
+
+const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+const names = 'DNS:localhost,DNS:semaphore.test,IP:127.0.0.1';
+
+function openssl(...args: string[]): void {
+  execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** Makes a small zoo of authorities and certificates with the openssl command. */
+export function makeCertificates(directory: string): Certificates {
+  const at = (name: string): string => join(directory, name);
+  const read = (name: string): Identity => ({
+    key: readFileSync(at(`${name}.key`), 'utf8'),
+    cert: readFileSync(at(`${name}.pem`), 'utf8'),
+  });
+
+  function authority(name: string, ...more: string[]): void {
+    const files = ['-keyout', at(`${name}.key`), '-out', at(`${name}.pem`)];
+    openssl('req', '-x509', ...ec, ...files, '-days', '2', '-subj', `/CN=${name}`, ...more);
+  }
+
+  function signed(name: string, by: string, extensions: string, days = '2'): Identity {
+    openssl('req', ...ec, '-keyout', at(`${name}.key`), '-out', at(`${name}.csr`), '-subj', `/CN=${name}`);
+    writeFileSync(at(`${name}.ext`), extensions);
+    const signer = ['-CA', at(`${by}.pem`), '-CAkey', at(`${by}.key`), '-CAcreateserial'];
+    const content = ['-days', days, '-extfile', at(`${name}.ext`)];
+    openssl('x509', '-req', '-in', at(`${name}.csr`), '-out', at(`${name}.pem`), ...signer, ...content);
+    return read(name);
+  }
+
+  authority('ca');
+  authority('other-ca');
+  authority('self', '-addext', `subjectAltName=${names}`);
+  signed('intermediate', 'ca', 'basicConstraints=CA:TRUE');
+  return {
+    caFile: at('ca.pem'),
+    otherCaFile: at('other-ca.pem'),
+    good: signed('good', 'ca', `subjectAltName=${names}`),
+    other: signed('other', 'other-ca', `subjectAltName=${names}`),
+    expired: signed('expired', 'ca', `subjectAltName=${names}`, '-1'),
+    wrongName: signed('wrong', 'ca', 'subjectAltName=DNS:another.test'),
+    selfSigned: read('self'),
+    selfSignedFile: at('self.pem'),
+    withoutIntermediate: signed('leaf', 'intermediate', `subjectAltName=${names}`),
+  };
+}
