@@ -14,3 +14,4 @@ export type { Questions } from './setup/questions.ts';
 export { isThere, writeSetup } from './setup/write.ts';
 export { publishCommands, publishedCommands } from './command-table.ts';
 export { completionScript, completionShells } from './completion/script.ts';
+export { helpPage, type CommandTable } from './help-page.ts';

@@ -1,29 +1,35 @@
 import { UserError } from '../lib/index.ts';
 
 /**
- * The error for a command that does not exist; `words` as typed, `known` as ids (`runner:start`). Its hint names the
+ * The error for a command that does not exist; `typed` as typed, `known` as ids (`runner:start`). Its hint names the
  * command that was probably meant.
  */
-export async function unknownCommand(words: string, known: readonly string[]): Promise<UserError> {
-  const complete = known.find(
-    (id) => words.startsWith(`${id.replaceAll(':', ' ')} `) && !known.some((other) => other.startsWith(`${id}:`)),
-  );
-  if (complete !== undefined) {
-    const command = complete.replaceAll(':', ' ');
-    return new UserError(`unexpected argument: ${words.slice(command.length + 1)}`, {
-      hint: `See: semaphore ${command} --help`,
+export async function unknownCommand(typed: string, known: readonly string[]): Promise<UserError> {
+  const { nearestName } = await import('../config/index.ts');
+  const words = typed.split(' ');
+  const good: string[] = [];
+  for (const word of words) {
+    const next = nextWords(good, known);
+    if (next.includes(word)) {
+      good.push(word);
+      continue;
+    }
+    const at = ['semaphore', ...good].join(' ');
+    if (next.length === 0) {
+      const rest = words.slice(good.length).join(' ');
+      return new UserError(`unexpected argument: ${rest}`, { hint: `See: ${at} --help` });
+    }
+    const [only, ...others] = next.filter((name) => name.startsWith(word));
+    const meant = only !== undefined && others.length === 0 ? only : nearestName(word, next);
+    return new UserError(`unknown command: ${at} ${word}`, {
+      hint: meant === undefined ? `See: ${at} --help` : `Did you mean: ${at} ${meant}?`,
     });
   }
-  const { nearestName } = await import('../config/index.ts');
-  const names = known.map((id) => id.replaceAll(':', ' '));
-  const [last = '', ...above] = words.split(' ').reverse();
-  const topic = above
-    .reverse()
-    .map((word) => `${word} `)
-    .join('');
-  const neighbours = names.filter((name) => name.startsWith(topic)).map((name) => name.slice(topic.length));
-  const nearest = nearestName(last, neighbours);
-  return new UserError(`unknown command: semaphore ${words}`, {
-    hint: nearest === undefined ? `See: semaphore ${topic}--help` : `Did you mean: semaphore ${topic}${nearest}?`,
-  });
+  return new UserError(`unknown command: semaphore ${typed}`, { hint: 'See: semaphore --help' });
+}
+
+/** Words that can follow those words. */
+function nextWords(words: readonly string[], known: readonly string[]): string[] {
+  const parts = known.map((id) => id.split(':')).filter((id) => words.every((word, index) => id[index] === word));
+  return [...new Set(parts.flatMap((id) => id[words.length] ?? []))];
 }

@@ -1,4 +1,5 @@
 export { describeConfig, type DescribedKey } from './describe.ts';
+export { expectationOf, runnerKeyTable, type ConfigKey, type KeyTable, type SchemaNode } from './key-table.ts';
 export { loadRunnerConfig, type LoadedConfig, type LoadRunnerConfigOptions } from './load.ts';
 export { changeConfigFile, changedText, type ConfigChange } from './rewrite.ts';
 export type { AppConfig, ProcessConfig, RunnerConfig, RunnerSection, SshConfig } from './types.ts';

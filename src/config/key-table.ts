@@ -39,7 +39,8 @@ export function runnerKeyTable(): KeyTable {
 let table: KeyTable | undefined;
 
 function build(): KeyTable {
-  const root = toSchemaNode(z.toJSONSchema(runnerFileSchema, { io: 'input' }));
+  const schema: object = z.toJSONSchema(runnerFileSchema, { io: 'input' });
+  const root = toSchemaNode(schema);
   const all = [...walk([], root)];
   return {
     root,
@@ -48,8 +49,20 @@ function build(): KeyTable {
   };
 }
 
-function toSchemaNode(schema: object): SchemaNode {
-  return schema;
+/** The library leaves out the default of a value that is transformed on its way in. */
+function toSchemaNode(node: SchemaNode): SchemaNode {
+  const { properties, zeroIsDefault } = node;
+  return {
+    ...node,
+    ...(zeroIsDefault === undefined ? {} : { default: zeroIsDefault }),
+    ...(properties === undefined
+      ? {}
+      : {
+          properties: Object.fromEntries(
+            Object.entries(properties).map(([name, child]) => [name, toSchemaNode(child)]),
+          ),
+        }),
+  };
 }
 
 function* walk(path: readonly string[], schema: SchemaNode): Generator<ConfigKey> {

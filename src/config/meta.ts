@@ -19,6 +19,8 @@ export interface KeyMeta {
   unsupported?: string;
   /** Own addition, unknown to the original. */
   own?: true;
+  /** 0 or less means "not set"; this is the default then. */
+  zeroIsDefault?: number;
   /** Value shown in the example file. */
   example?: unknown;
   /** The default in words, where it depends on other keys. */
@@ -66,7 +68,7 @@ export function wholeOrZero(bounds: { byDefault: number }, meta: KeyMeta) {
     .max(2_147_483_647)
     .transform((value) => (value <= 0 ? bounds.byDefault : value))
     .default(bounds.byDefault)
-    .meta({ ...meta });
+    .meta({ ...meta, zeroIsDefault: bounds.byDefault });
 }
 
 /** An id of the original: 0 stands for none. */

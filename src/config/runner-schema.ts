@@ -202,7 +202,7 @@ const namespaceFlag = (name: string) =>
   flag(false, {
     description: `Give the app a ${name} namespace of its own.`,
     env: `SEMAPHORE_PROCESS_APP_NS_${name.toUpperCase()}`,
-    unsupported: 'namespaces are not supported; use the docker or k8s executor',
+    unsupported: 'namespaces are not supported',
   });
 
 const processSchema = z.object({

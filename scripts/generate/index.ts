@@ -1,0 +1,20 @@
+import { serverJsonSchema } from '../../src/config/index.ts';
+import { commandsPage } from './commands-page.ts';
+import { configurationPage } from './configuration-page.ts';
+import { exampleConfig } from './example-config.ts';
+import { runnerSchema } from './runner-schema.ts';
+
+/** Everything that is made from the code, by path from the root of the repository. */
+export function generatedFiles(): Readonly<Record<string, string>> {
+  return {
+    'schema/runner.config.schema.json': json(runnerSchema()),
+    'schema/server.schema.json': json(serverJsonSchema()),
+    'docs/configuration.md': configurationPage(),
+    'docs/commands.md': commandsPage(),
+    'runner.config.example.json': exampleConfig(),
+  };
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}
