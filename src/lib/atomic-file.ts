@@ -11,7 +11,11 @@ export interface WriteFileAtomicOptions {
  * Replaces `path` so that a reader, or a crash at any moment, sees the old content or the new, never half of it: a
  * private temporary file in the same directory, flushed, then renamed. An existing symbolic link is replaced, not followed.
  */
-export async function writeFileAtomic(path: string, content: string | Buffer, options: WriteFileAtomicOptions = {}): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: string | Buffer,
+  options: WriteFileAtomicOptions = {},
+): Promise<void> {
   const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`);
   try {
     const file = await open(temporary, 'wx', options.mode ?? 0o600);

@@ -1,12 +1,17 @@
+import { isUtf8 } from 'node:buffer';
 import { fstatSync, readSync } from 'node:fs';
-import type { Masker } from './masker.ts';
-import { advance, RecordTimeFormat, type RecordTime } from './record-time.ts';
+import type { ByteWriter } from '../lib/index.ts';
+import { maskText, type Masker, type Span } from './masker.ts';
+import { advance, RecordHead, type RecordTime } from './record-time.ts';
 import type { TimeMarks } from './time-marks.ts';
 
 /** Bytes read from the log at a time. */
 const windowBytes = 256 * 1024;
 const lineFeed = 10;
 const carriageReturn = 13;
+const mask = Buffer.from(maskText);
+const recordEnd = Buffer.from('"}');
+const comma = Buffer.from(',');
 
 export interface LogCursorOptions {
   /** Descriptor of the log, readable at any position. */
@@ -22,31 +27,39 @@ export interface LogCursorOptions {
   offset?: number;
 }
 
-/** Records read from the log, ready for the wire, and the position that acknowledging them moves the cursor to. */
+/** Records that were written for the wire, and the position that acknowledging them moves the cursor to. */
 export interface LogBatch {
-  /** JSON objects `{"time","message"}` joined by commas (spec 3.6). */
-  records: string;
   count: number;
-  /** First byte after the last record. */
+  /** First byte of the log after the last record. */
   end: number;
   endTime: RecordTime;
   /** True when complete records are left beyond this batch. */
   more: boolean;
 }
 
-interface Line {
-  text: string;
-  /** Position in the window of the first byte after the line and its end. */
+/** A part of the log in memory. */
+interface Window {
+  bytes: Buffer;
+  /** Secrets in it. */
+  spans: Span[];
+  valid: boolean;
+}
+
+/** One record's bytes in a window, and where the next one starts. */
+interface Piece {
+  start: number;
+  end: number;
   after: number;
 }
 
 /**
  * Reads a growing log file as records. The file is the queue: nothing is kept in memory, and a batch that the server did
- * not accept is simply read again, with the same cuts and the same times, from where the last accepted one ended.
+ * not accept is simply read again, with the same cuts and the same times, from where the last accepted one ended. Bytes go
+ * from the file to the request without becoming strings.
  */
 export class LogCursor {
   readonly #options: LogCursorOptions;
-  readonly #format = new RecordTimeFormat();
+  readonly #head = new RecordHead();
   #buffer: Buffer | undefined;
   #offset: number;
   #time: RecordTime = { ms: 0, sub: 0 };
@@ -62,54 +75,59 @@ export class LogCursor {
   }
 
   /**
-   * Reads complete lines up to about `maxBytes` of JSON (at least one record when there is one). With `final` the log
-   * has ended: what is left without a line end is a record too.
+   * Writes complete lines as JSON objects `{"time","message"}` joined by commas (spec 3.6), up to about `maxBytes` (at
+   * least one when there is one). With `final` the log has ended: what is left without a line end is a record too.
    */
-  read(maxBytes: number, final: boolean): LogBatch {
+  read(writer: ByteWriter, maxBytes: number, final: boolean): LogBatch {
     const { fd, marks } = this.#options;
     const fileSize = fstatSync(fd).size;
     // Everything that is read has a mark from now on, so that reading it again gives the same times.
     marks.add(fileSize, this.#options.now());
     const masker = this.#options.masker();
+    const limit = writer.length + maxBytes;
     const time: RecordTime = { ...this.#time };
-    const parts: string[] = [];
     let offset = this.#offset;
     let mark = 0;
-    let bytes = 0;
+    let count = 0;
 
     while (offset < fileSize) {
-      const window = this.#window(offset, fileSize);
-      const ended = final && offset + window.length >= fileSize;
+      const window = this.#window(offset, fileSize, masker);
+      const ended = final && offset + window.bytes.length >= fileSize;
       let position = 0;
+      let span = 0;
       for (;;) {
-        const line = this.#nextLine(window, position, ended, masker);
-        if (!line) break;
-        mark = marks.indexFor(offset + line.after, mark);
+        const piece = this.#nextPiece(window, position, ended);
+        if (!piece) break;
+        const before = writer.length;
         const { ms, sub } = time;
+        mark = marks.indexFor(offset + piece.after, mark);
         advance(time, marks.timeAt(mark));
-        const record = `{"time":"${this.#format.format(time)}","message":${JSON.stringify(masker.mask(line.text))}}`;
-        if (parts.length > 0 && bytes + record.length > maxBytes) {
-          return batch(parts, offset + position, { ms, sub }, true);
+        if (count > 0) writer.raw(comma);
+        this.#head.write(writer, time);
+        span = writeText(writer, window, piece, span);
+        writer.raw(recordEnd);
+        if (count > 0 && writer.length > limit) {
+          writer.truncate(before);
+          return { count, end: offset + position, endTime: { ms, sub }, more: true };
         }
-        parts.push(record);
-        bytes += record.length + 1;
-        position = line.after;
+        count += 1;
+        position = piece.after;
       }
       if (position === 0) break;
       offset += position;
     }
-    return batch(parts, offset, time, false);
+    return { count, end: offset, endTime: time, more: false };
   }
 
   /** The server has accepted `batch`. */
-  commit(accepted: LogBatch): void {
-    this.#offset = accepted.end;
-    this.#time = accepted.endTime;
-    this.#options.marks.discardBefore(accepted.end);
+  commit(batch: LogBatch): void {
+    this.#offset = batch.end;
+    this.#time = batch.endTime;
+    this.#options.marks.discardBefore(batch.end);
   }
 
   /** The log from `offset` on, as much as the buffer holds: at least one line of the greatest length and as much again. */
-  #window(offset: number, fileSize: number): Buffer {
+  #window(offset: number, fileSize: number, masker: Masker): Window {
     const wanted = Math.min(fileSize - offset, Math.max(windowBytes, this.#options.maxLineBytes * 2));
     if (!this.#buffer || this.#buffer.length < wanted) this.#buffer = Buffer.allocUnsafeSlow(wanted);
     let length = 0;
@@ -118,48 +136,73 @@ export class LogCursor {
       if (count === 0) break;
       length += count;
     }
-    return this.#buffer.subarray(0, length);
+    const bytes = this.#buffer.subarray(0, length);
+    return { bytes, spans: masker.find(bytes.toString('latin1')), valid: isUtf8(bytes) };
   }
 
-  /** The line that starts at `position`; undefined when its end, or enough of it for a cut, is not in the window. */
-  #nextLine(window: Buffer, position: number, ended: boolean, masker: Masker): Line | undefined {
+  /** The record that starts at `position`; undefined when its end, or enough of it for a cut, is not in the window. */
+  #nextPiece({ bytes, spans }: Window, position: number, ended: boolean): Piece | undefined {
     const { maxLineBytes } = this.#options;
-    const found = window.indexOf(lineFeed, position);
-    const end = found === -1 ? window.length : found;
+    const found = bytes.indexOf(lineFeed, position);
+    const end = found === -1 ? bytes.length : found;
     if (end - position > maxLineBytes) {
-      const ahead = Math.min(end, position + maxLineBytes * 2);
       // Without what follows the cut, a secret that reaches over it would go unseen.
-      const enough = found !== -1 || ended || ahead === position + maxLineBytes * 2;
-      return enough ? cut(window, position, position + maxLineBytes, ahead, masker) : undefined;
+      const enough = found !== -1 || ended || end - position >= maxLineBytes * 2;
+      if (!enough) return undefined;
+      const cut = safeCut(bytes, spans, position, position + maxLineBytes);
+      return { start: position, end: cut, after: cut };
     }
-    if (found !== -1) return { text: textOf(window, position, end), after: end + 1 };
-    return ended && position < end ? { text: textOf(window, position, end), after: end } : undefined;
+    if (found !== -1) return { start: position, end: withoutReturn(bytes, position, end), after: end + 1 };
+    return ended && position < end
+      ? { start: position, end: withoutReturn(bytes, position, end), after: end }
+      : undefined;
   }
 }
 
-function batch(parts: string[], end: number, endTime: RecordTime, more: boolean): LogBatch {
-  return { records: parts.join(','), count: parts.length, end, endTime, more };
+/** Writes the text of a piece with its secrets masked. Returns the first span that may concern the next piece. */
+function writeText(writer: ByteWriter, window: Window, piece: Piece, firstSpan: number): number {
+  const { spans } = window;
+  let position = piece.start;
+  let index = firstSpan;
+  for (let span = spans[index]; span && span.start < piece.end; span = spans[index]) {
+    if (span.start >= position) {
+      writeBytes(writer, window, position, span.start);
+      writer.raw(mask);
+      position = span.end;
+    }
+    index += 1;
+  }
+  if (position < piece.end) writeBytes(writer, window, position, piece.end);
+  return index;
 }
 
-/** The line without its end; a `\r` before the line feed belongs to the end (spec 5.10). */
-function textOf(window: Buffer, start: number, end: number): string {
-  return window.toString('utf8', start, end > start && window[end - 1] === carriageReturn ? end - 1 : end);
+function writeBytes(writer: ByteWriter, window: Window, start: number, end: number): void {
+  const { bytes } = window;
+  if (window.valid || isUtf8(bytes.subarray(start, end))) {
+    writer.jsonText(bytes, start, end);
+    return;
+  }
+  // Bytes that are not UTF-8 become U+FFFD, as JSON demands.
+  const replaced = Buffer.from(bytes.toString('utf8', start, end), 'utf8');
+  writer.jsonText(replaced, 0, replaced.length);
 }
 
-/** The part of a long line up to `limit`, ending neither within a character nor within a secret. */
-function cut(window: Buffer, start: number, limit: number, ahead: number, masker: Masker): Line {
-  const after = characterStart(window, limit);
-  const text = window.toString('utf8', start, after);
-  const safe = masker.safeCut(text + window.toString('utf8', after, ahead), text.length);
-  if (safe <= 0 || safe >= text.length) return { text, after };
-  const head = text.slice(0, safe);
-  return { text: head, after: start + Buffer.byteLength(head, 'utf8') };
+/** A `\r` before the line feed belongs to the line's end (spec 5.10). */
+function withoutReturn(bytes: Buffer, start: number, end: number): number {
+  return end > start && bytes[end - 1] === carriageReturn ? end - 1 : end;
+}
+
+/** The last position up to `limit` that lies neither within a character nor within a secret. */
+function safeCut(bytes: Buffer, spans: readonly Span[], start: number, limit: number): number {
+  const torn = spans.find((span) => span.start < limit && span.end > limit);
+  if (torn && torn.start > start) return torn.start;
+  return torn ? torn.end : characterStart(bytes, limit);
 }
 
 /** The start of the character that `position` lies in; `position` itself where the bytes are not UTF-8. */
-function characterStart(window: Buffer, position: number): number {
+function characterStart(bytes: Buffer, position: number): number {
   for (let start = position; start > position - 4; start -= 1) {
-    if (((window[start] ?? 0) & 0xc0) !== 0x80) return start;
+    if (((bytes[start] ?? 0) & 0xc0) !== 0x80) return start;
   }
   return position;
 }

@@ -7,7 +7,7 @@ import {
   isTaskStatus,
   type AccessKey,
   type JobData,
-  type JobReport,
+  type ProgressBody,
   type TaskStatus,
 } from '../protocol/ui/index.ts';
 import type { Commit, TaskHost, TaskOutcome } from '../tasks/index.ts';
@@ -42,10 +42,11 @@ export interface JobContext {
  */
 export type JobState = 'queued' | 'active' | 'ended' | 'gone';
 
-/** What a job puts into one progress report, and what accepting it means. */
+/** What a job has put into one progress report, and what accepting it means. */
 export interface PendingReport {
   job: Job;
-  report: JobReport;
+  status: TaskStatus;
+  commit: Commit | undefined;
   batch: LogBatch | undefined;
   /** True when more log is ready than fitted. */
   more: boolean;
@@ -166,30 +167,38 @@ export class Job {
     else if (this.#state === 'active') this.#setStatus(status);
   }
 
-  /** The next part of the report, up to `maxBytes`; undefined when there is nothing new and `always` is not set. */
-  report(maxBytes: number, always: boolean): PendingReport | undefined {
+  /**
+   * Writes the next part of the report into `body`, about `maxBytes` of log; undefined, and nothing written, when there
+   * is nothing new and `always` is not set.
+   */
+  report(body: ProgressBody, maxBytes: number, always: boolean): PendingReport | undefined {
     if (this.#state === 'queued' || this.#state === 'gone' || this.#onGivenUp) return undefined;
     const ended = this.#state === 'ended';
-    const batch = this.#attached?.cursor.read(maxBytes, ended);
+    const commit = this.#commit;
+    body.openJob(this.id);
+    const batch = this.#attached?.cursor.read(body.writer, maxBytes, ended);
     const more = batch?.more ?? false;
     const status = ended && more ? this.#liveStatus : this.#status;
     const news =
-      (batch?.count ?? 0) > 0 || status !== this.#acknowledged.status || this.#commit !== this.#acknowledged.commit;
-    if (!news && !always) return undefined;
-    const records = batch?.records ?? this.#looseRecord();
-    const report: JobReport = { id: this.id, status, records, commit: this.#commit, outputs: undefined };
-    return { job: this, report, batch, more };
+      (batch?.count ?? 0) > 0 || status !== this.#acknowledged.status || commit !== this.#acknowledged.commit;
+    if (!news && !always) {
+      body.dropJob();
+      return undefined;
+    }
+    if (!batch) body.writer.text(this.#looseRecord());
+    body.closeJob({ status, commit, outputs: undefined });
+    return { job: this, status, commit, batch, more };
   }
 
   /** The server has accepted `pending`; true when that was the last report of this job. */
   acknowledge(pending: PendingReport): boolean {
-    const { report, batch } = pending;
-    this.#acknowledged = { status: report.status, commit: report.commit };
+    const { batch, commit, status } = pending;
+    this.#acknowledged = { status, commit };
     if (batch && batch.count > 0) {
       this.#attached?.cursor.commit(batch);
       this.#attached?.directory.writeAcked(batch.end);
     }
-    return isFinished(report.status);
+    return isFinished(status);
   }
 
   /** Removes the directory. The job is over for this runner. */

@@ -1,5 +1,5 @@
 import { Backoff, RemoteError, type Clock } from '../lib/index.ts';
-import { encodeProgress, type UiRunnerClient } from '../protocol/ui/index.ts';
+import { ProgressBody, type UiRunnerClient } from '../protocol/ui/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { ConnectionLog } from './connection-log.ts';
 import type { Job, PendingReport } from './job.ts';
@@ -15,7 +15,7 @@ export interface ReporterOptions {
   flushIntervalMs: number;
   /** A running task is reported at least this often, so that the server can answer that it gave the task up. */
   heartbeatMs: number;
-  /** Upper bound of a request, bytes (of ASCII text; other text may come out larger on the wire). */
+  /** Upper bound of the log in a request, bytes of JSON. A single record may be larger. */
   maxRequestBytes: number;
   /** The server has the final status of these jobs. */
   onFinished: (jobs: Job[]) => void;
@@ -41,6 +41,7 @@ const retry = { initialMs: 500, maxMs: 15_000 };
 export class Reporter {
   readonly #options: ReporterOptions;
   readonly #backoff: Backoff;
+  readonly #body = new ProgressBody();
   readonly #abort = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #sending = false;
@@ -128,6 +129,8 @@ export class Reporter {
   #collect(heartbeat: boolean): PendingReport[] {
     const jobs = [...this.#options.jobs()].filter((job) => job.state === 'active' || job.state === 'ended');
     const pending: PendingReport[] = [];
+    const body = this.#body;
+    body.reset();
     this.#turn = jobs.length === 0 ? 0 : this.#turn % jobs.length;
     let room = this.#requestBytes;
     for (let index = 0; index < jobs.length; index += 1) {
@@ -139,10 +142,11 @@ export class Reporter {
       }
       // Every job still to come is left a share of the request.
       const share = Math.max(minRequestBytes, Math.floor(room / (jobs.length - index)));
-      const report = job.report(this.#alone > 0 ? room : share, heartbeat);
+      const before = body.writer.length;
+      const report = job.report(body, this.#alone > 0 ? room : share, heartbeat);
       if (!report) continue;
       pending.push(report);
-      room -= report.report.records.length;
+      room -= body.writer.length - before;
     }
     this.#turn += 1;
     return pending;
@@ -151,8 +155,7 @@ export class Reporter {
   async #put(pending: PendingReport[]): Promise<void> {
     this.#lastSentAt = this.#options.clock.now();
     try {
-      const body = encodeProgress(pending.map((entry) => entry.report));
-      const { terminatedJobs } = await this.#options.client.report(body, this.#abort.signal);
+      const { terminatedJobs } = await this.#options.client.report(this.#body.finish(), this.#abort.signal);
       this.#accepted(pending, terminatedJobs);
     } catch (error: unknown) {
       if (!this.#abort.signal.aborted) this.#failed(error, pending);

@@ -2,10 +2,11 @@ import { appendFileSync, closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { ByteWriter } from '../../src/lib/index.ts';
 import { createMasker, LogCursor, TimeMarks, type LogBatch, type LogCursorOptions } from '../../src/logs/index.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
-interface Record {
+interface LogRecord {
   time: string;
   message: string;
 }
@@ -27,12 +28,19 @@ function open(content: string | Buffer, options: Partial<LogCursorOptions> = {})
   return { cursor, append: (more: string | Buffer) => appendFileSync(path, more) };
 }
 
-function records(batch: LogBatch): Record[] {
-  return JSON.parse(`[${batch.records}]`) as Record[];
+interface Read extends LogBatch {
+  records: LogRecord[];
+  messages: string[];
+  bytes: number;
 }
 
-function messages(batch: LogBatch): string[] {
-  return records(batch).map((record) => record.message);
+const writer = new ByteWriter(16);
+
+function read(cursor: LogCursor, maxBytes: number, final: boolean): Read {
+  writer.truncate(0);
+  const batch = cursor.read(writer, maxBytes, final);
+  const records = JSON.parse(`[${writer.bytes().toString('utf8')}]`) as LogRecord[];
+  return { ...batch, records, messages: records.map((record) => record.message), bytes: writer.length };
 }
 
 const all = Number.MAX_SAFE_INTEGER;
@@ -40,57 +48,57 @@ const all = Number.MAX_SAFE_INTEGER;
 describe('LogCursor', () => {
   it('gives complete lines and holds back the one that has no end yet', () => {
     const { cursor, append } = open('one\ntwo\nthr');
-    const first = cursor.read(all, false);
-    expect(messages(first)).toEqual(['one', 'two']);
+    const first = read(cursor, all, false);
+    expect(first.messages).toEqual(['one', 'two']);
     cursor.commit(first);
     append('ee\n');
-    expect(messages(cursor.read(all, false))).toEqual(['three']);
+    expect(read(cursor, all, false).messages).toEqual(['three']);
   });
 
   it('gives the last line without an end when the log has ended', () => {
-    expect(messages(open('one\ntwo').cursor.read(all, true))).toEqual(['one', 'two']);
+    expect(read(open('one\ntwo').cursor, all, true).messages).toEqual(['one', 'two']);
   });
 
   it('drops a carriage return before the line end and keeps every other one', () => {
-    expect(messages(open('a\r\n10%\r20%\r\n\n').cursor.read(all, true))).toEqual(['a', '10%\r20%', '']);
+    expect(read(open('a\r\n10%\r20%\r\n\n').cursor, all, true).messages).toEqual(['a', '10%\r20%', '']);
   });
 
   it('replaces what is not UTF-8 and keeps colours', () => {
     const { cursor } = open(Buffer.concat([Buffer.from('\u001b[31mred\u001b[0m '), Buffer.from([0xff, 10])]));
-    expect(messages(cursor.read(all, true))).toEqual(['\u001b[31mred\u001b[0m \ufffd']);
+    expect(read(cursor, all, true).messages).toEqual(['\u001b[31mred\u001b[0m \ufffd']);
   });
 
   it('reads the same records again, times included, until they are accepted', () => {
     let now = 1_000;
     const { cursor, append } = open('one\ntwo\n', { now: () => now });
-    const first = cursor.read(all, false);
+    const first = read(cursor, all, false);
     now = 9_000;
     append('three\n');
-    const again = cursor.read(all, false);
-    expect(records(again).slice(0, 2)).toEqual(records(first));
-    expect(records(again)[2]?.time).toBe('1970-01-01T00:00:09.000000000Z');
+    const again = read(cursor, all, false);
+    expect(again.records.slice(0, 2)).toEqual(first.records);
+    expect(again.records[2]?.time).toBe('1970-01-01T00:00:09.000000000Z');
   });
 
   it('gives every record a time of its own, in order, even when the clock is set back', () => {
     let now = 5_000;
     const { cursor, append } = open('a\nb\n', { now: () => now });
-    const first = cursor.read(all, false);
+    const first = read(cursor, all, false);
     cursor.commit(first);
     now = 1_000;
     append('c\nd\n');
-    const times = [...records(first), ...records(cursor.read(all, false))].map((record) => record.time);
+    const times = [...first.records, ...read(cursor, all, false).records].map((record) => record.time);
     expect([...times].sort()).toEqual(times);
     expect(new Set(times).size).toBe(4);
   });
 
   it('respects the size limit and says that there is more', () => {
     const { cursor } = open('x'.repeat(50).concat('\n').repeat(100));
-    const first = cursor.read(1_000, false);
-    expect(first.records.length).toBeLessThanOrEqual(1_000);
+    const first = read(cursor, 1_000, false);
+    expect(first.bytes).toBeLessThanOrEqual(1_000);
     expect(first.more).toBe(true);
     let count = first.count;
     cursor.commit(first);
-    for (let batch = cursor.read(1_000, false); batch.count > 0; batch = cursor.read(1_000, false)) {
+    for (let batch = read(cursor, 1_000, false); batch.count > 0; batch = read(cursor, 1_000, false)) {
       count += batch.count;
       cursor.commit(batch);
     }
@@ -98,7 +106,7 @@ describe('LogCursor', () => {
   });
 
   it('gives a record that is larger than the limit alone', () => {
-    const batch = open(`${'y'.repeat(5_000)}\nz\n`).cursor.read(100, false);
+    const batch = read(open(`${'y'.repeat(5_000)}\nz\n`).cursor, 100, false);
     expect(batch.count).toBe(1);
     expect(batch.more).toBe(true);
   });
@@ -106,8 +114,8 @@ describe('LogCursor', () => {
   it('cuts a line of 100 MB into records without losing a byte', () => {
     const { cursor } = open(Buffer.alloc(100_000_000, 'ä'));
     let bytes = 0;
-    for (let batch = cursor.read(4_000_000, true); batch.count > 0; batch = cursor.read(4_000_000, true)) {
-      for (const message of messages(batch)) {
+    for (let batch = read(cursor, 4_000_000, true); batch.count > 0; batch = read(cursor, 4_000_000, true)) {
+      for (const message of batch.messages) {
         expect(Buffer.byteLength(message)).toBeLessThanOrEqual(65_536);
         bytes += Buffer.byteLength(message);
       }
@@ -121,8 +129,19 @@ describe('LogCursor', () => {
     for (let shift = 0; shift < 20; shift += 1) {
       const line = `${'x'.repeat(90 + shift)}${secret}${'y'.repeat(120)}`;
       const { cursor } = open(`${line}\n`, { maxLineBytes: 100, masker: () => createMasker([secret], 4) });
-      expect(messages(cursor.read(all, true)).join('')).toBe(line.replace(secret, '***'));
+      expect(read(cursor, all, true).messages.join('')).toBe(line.replace(secret, '***'));
     }
+  });
+
+  it('masks in every line, next to what is not ASCII and not UTF-8, and escapes the rest', () => {
+    const secret = 'pässwörd';
+    const log = Buffer.concat([
+      Buffer.from(`"a" ${secret}\t${secret}\\\n`),
+      Buffer.from([0xfe, 0x20]),
+      Buffer.from(`${secret} \u0001\n`),
+    ]);
+    const { cursor } = open(log, { masker: () => createMasker([secret], 4) });
+    expect(read(cursor, all, true).messages).toEqual(['"a" ***\t***\\', '\ufffd *** \u0001']);
   });
 
   it('gives the text of any log back, whatever the cuts and limits', () => {
@@ -144,8 +163,8 @@ describe('LogCursor', () => {
             now: () => 0,
           });
           let seen = '';
-          for (let batch = cursor.read(limit, true); batch.count > 0; batch = cursor.read(limit, true)) {
-            seen += messages(batch).join('');
+          for (let batch = read(cursor, limit, true); batch.count > 0; batch = read(cursor, limit, true)) {
+            seen += batch.messages.join('');
             cursor.commit(batch);
           }
           closeSync(fd);

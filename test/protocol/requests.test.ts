@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import {
   decodeProgress,
   decodeRegistration,
-  encodeProgress,
   encodeRegistration,
   isFinished,
   isTaskStatus,
+  ProgressBody,
   redactUrl,
   repositoryType,
 } from '../../src/protocol/ui/index.ts';
@@ -86,7 +86,7 @@ describe('decodeProgress', () => {
     expect(decode).not.toThrow('hush');
   });
 
-  it('reads what encodeProgress writes', () => {
+  it('reads what ProgressBody writes', () => {
     const job = fc.record({
       id: fc.integer({ min: 1 }),
       status: fc.constantFrom('running' as const, 'success' as const),
@@ -98,12 +98,13 @@ describe('decodeProgress', () => {
     });
     fc.assert(
       fc.property(fc.array(job), (jobs) => {
-        const body = encodeProgress(
-          jobs.map(({ logRecords, ...rest }) => ({
-            ...rest,
-            records: logRecords.map((record) => JSON.stringify(record)).join(','),
-          })),
-        );
+        const progress = new ProgressBody();
+        for (const { id, logRecords, ...report } of jobs) {
+          progress.openJob(id);
+          progress.writer.text(logRecords.map((record) => JSON.stringify(record)).join(','));
+          progress.closeJob(report);
+        }
+        const body = progress.finish();
         // Unpaired surrogates cannot be sent; the body travels as bytes.
         const sent = JSON.parse(Buffer.from(JSON.stringify(jobs)).toString()) as unknown;
         expect(JSON.parse(JSON.stringify(decodeProgress(Buffer.from(body)).jobs))).toEqual(

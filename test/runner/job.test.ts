@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Seal } from '../../src/execution/index.ts';
+import { ProgressBody } from '../../src/protocol/ui/index.ts';
 import { Job, type PendingReport } from '../../src/runner/job.ts';
 import type { Step } from '../../src/tasks/index.ts';
 import { eventually, jobContext, jobData, noKeys } from '../support/runner.ts';
@@ -19,9 +20,23 @@ function bash(script: string, key = 'run'): Step {
   };
 }
 
-function messages(pending: PendingReport | undefined): string[] {
-  const list = JSON.parse(`[${pending?.report.records ?? ''}]`) as { message: string }[];
-  return list.map((record) => record.message);
+interface Report extends PendingReport {
+  messages: string[];
+}
+
+const body = new ProgressBody();
+
+/** The next report of a job, with the messages of its records. */
+function next(job: Job | undefined, maxBytes: number, always: boolean): Report | undefined {
+  body.reset();
+  const pending = job?.report(body, maxBytes, always);
+  if (!pending) return undefined;
+  const { Jobs } = JSON.parse(body.finish().toString()) as { Jobs: { LogRecords: { message: string }[] }[] };
+  return { ...pending, messages: Jobs.flatMap((entry) => entry.LogRecords.map((record) => record.message)) };
+}
+
+function messages(pending: Report | undefined): string[] {
+  return pending?.messages ?? [];
 }
 
 describe('Job', () => {
@@ -36,14 +51,14 @@ describe('Job', () => {
       }),
     );
     expect(job.state).toBe('queued');
-    expect(job.report(1000, true)).toBeUndefined();
+    expect(next(job, 1000, true)).toBeUndefined();
     const done = job.run(jobData(7), noKeys);
     expect(job.state).toBe('active');
     await done;
     expect([job.state, job.status]).toEqual(['ended', 'success']);
-    const last = job.report(100_000, false);
+    const last = next(job, 100_000, false);
     expect(messages(last)).toEqual(['Preparing: 7', 'hello']);
-    expect(last?.report.status).toBe('success');
+    expect(last?.status).toBe('success');
     expect(last && job.acknowledge(last)).toBe(true);
     await job.discard();
     expect(job.state).toBe('gone');
@@ -61,8 +76,8 @@ describe('Job', () => {
     await job.run(jobData(1), noKeys);
     const statuses: string[] = [];
     const seen: string[] = [];
-    for (let pending = job.report(2_000, false); pending; pending = job.report(2_000, false)) {
-      statuses.push(pending.report.status);
+    for (let pending = next(job, 2_000, false); pending; pending = next(job, 2_000, false)) {
+      statuses.push(pending.status);
       seen.push(...messages(pending));
       if (job.acknowledge(pending)) break;
     }
@@ -83,12 +98,12 @@ describe('Job', () => {
       }),
     );
     await job.run(jobData(1), noKeys);
-    const first = job.report(100_000, false);
-    const again = job.report(100_000, false);
-    expect(again?.report).toEqual(first?.report);
-    expect(first?.report.commit).toEqual({ hash: 'abc', message: 'first' });
+    const first = next(job, 100_000, false);
+    const again = next(job, 100_000, false);
+    expect(again).toEqual(first);
+    expect(first?.commit).toEqual({ hash: 'abc', message: 'first' });
     if (again) job.acknowledge(again);
-    expect(job.report(100_000, false)).toBeUndefined();
+    expect(next(job, 100_000, false)).toBeUndefined();
     await job.discard();
   });
 
@@ -100,7 +115,7 @@ describe('Job', () => {
     );
     job.stop();
     await job.run(jobData(3), noKeys);
-    expect([job.state, job.report(1000, false)?.report.status]).toEqual(['ended', 'stopped']);
+    expect([job.state, next(job, 1000, false)?.status]).toEqual(['ended', 'stopped']);
     expect(existsSync(join(root, 'jobs'))).toBe(false);
   });
 
@@ -113,12 +128,12 @@ describe('Job', () => {
       }),
     );
     const done = job.run(jobData(4), noKeys);
-    await eventually(() => messages(job.report(100_000, true)).includes('started'));
+    await eventually(() => messages(next(job, 100_000, true)).includes('started'));
     job.adopt('stopping');
     expect(job.status).toBe('stopping');
     await done;
     expect(job.status).toBe('stopped');
-    expect(messages(job.report(100_000, false))).toEqual(['started', 'Task was stopped.']);
+    expect(messages(next(job, 100_000, false))).toEqual(['started', 'Task was stopped.']);
     await job.discard();
   });
 
@@ -134,7 +149,7 @@ describe('Job', () => {
     );
     const job = new Job(5, context);
     await job.run(jobData(5), noKeys);
-    expect(messages(job.report(100_000, false))).toEqual(['pass=*** token=***', 'cannot use ***']);
+    expect(messages(next(job, 100_000, false))).toEqual(['pass=*** token=***', 'cannot use ***']);
     await job.discard();
   });
 
@@ -165,7 +180,7 @@ describe('Job', () => {
     );
     await job.run(jobData(8), noKeys);
     expect(job.status).toBe('error');
-    expect(messages(job.report(100_000, false))).toEqual(['The runner could not run this task: boom']);
+    expect(messages(next(job, 100_000, false))).toEqual(['The runner could not run this task: boom']);
     await job.discard();
   });
 
@@ -173,8 +188,8 @@ describe('Job', () => {
     const context = jobContext(tempDir(), () => Promise.resolve({ kind: 'success' }), { jobsRoot: '/dev/null/jobs' });
     const job = new Job(9, context);
     await job.run(jobData(9), noKeys);
-    const pending = job.report(100_000, false);
-    expect(pending?.report.status).toBe('error');
+    const pending = next(job, 100_000, false);
+    expect(pending?.status).toBe('error');
     expect(messages(pending)[0]).toMatch(/could not run this task: ENOTDIR/);
   });
 });
@@ -189,7 +204,7 @@ describe('Job.recover', () => {
     const job = new Job(11, context);
     await job.run(jobData(11), noKeys);
     if (acknowledgeFirst) {
-      const first = job.report(70, false);
+      const first = next(job, 70, false);
       if (first) job.acknowledge(first);
     }
     job.detach();
@@ -200,9 +215,9 @@ describe('Job.recover', () => {
     const root = tempDir();
     const context = await script(root, true);
     const recovered = Job.recover(11, context);
-    const pending = recovered?.report(100_000, false);
+    const pending = next(recovered, 100_000, false);
     expect(messages(pending)).toEqual(['two ***']);
-    expect(pending?.report.status).toBe('success');
+    expect(pending?.status).toBe('success');
     await recovered?.discard();
   });
 
@@ -210,7 +225,7 @@ describe('Job.recover', () => {
     const root = tempDir();
     const context = await script(root, false);
     const recovered = Job.recover(11, { ...context, seal: new Seal('another token') });
-    expect(messages(recovered?.report(100_000, false)).join('\n')).toMatch(/^Part of the log is withheld/);
+    expect(messages(next(recovered, 100_000, false)).join('\n')).toMatch(/^Part of the log is withheld/);
     await recovered?.discard();
   });
 
@@ -222,14 +237,14 @@ describe('Job.recover', () => {
     });
     const job = new Job(12, context);
     const done = job.run(jobData(12), noKeys);
-    await eventually(() => messages(job.report(100_000, true)).includes('started'));
+    await eventually(() => messages(next(job, 100_000, true)).includes('started'));
     const recovered = Job.recover(12, context);
-    const pending = recovered?.report(100_000, false);
+    const pending = next(recovered, 100_000, false);
     expect(messages(pending)).toEqual([
       'started',
       'The runner ended while this task ran, and started again; the task was ended.',
     ]);
-    expect(pending?.report.status).toBe('error');
+    expect(pending?.status).toBe('error');
     recovered?.detach();
     await done;
     await job.discard();

@@ -23,7 +23,7 @@ export {
 } from './task-params.ts';
 export { type Task } from './task.ts';
 export { type SurveyVar, type Template, type TemplateVault } from './template.ts';
-export { encodeProgress, type JobReport } from './progress-encoder.ts';
+export { type JobReport, ProgressBody } from './progress-encoder.ts';
 export { decodeProgress, type LogRecord, type Progress, type ProgressJob } from './progress.ts';
 export { decodeRegistration, encodeRegistration, type Registration } from './registration.ts';
 export { readParams, readTemplateParams, writeParams } from './params-by-app.ts';

@@ -1,27 +1,53 @@
+import { ByteWriter } from '../../lib/index.ts';
 import type { TaskStatus } from './status.ts';
 
-/** One job of a progress report, with its log records already in wire form. */
+/** What a report says of a job besides its log records. */
 export interface JobReport {
-  id: number;
   status: TaskStatus;
-  /** JSON objects `{"time","message"}` joined by commas; empty for none. */
-  records: string;
   commit: { hash: string; message: string } | undefined;
   /** A JSON document as text; sent only together with `success`. */
   outputs: string | undefined;
 }
 
 /**
- * The body of a progress PUT (spec 3.6), with the key casing that servers expect. Put together from strings because log
- * records arrive encoded: a report of several megabytes is not taken apart and built again.
+ * The body of a progress PUT (spec 3.6), with the key casing that servers expect, written in place: a report of several
+ * megabytes is put together once, in a buffer that serves all reports.
+ *
+ *     reset ▸ (openJob ▸ records into `writer` ▸ closeJob | dropJob)* ▸ finish
  */
-export function encodeProgress(jobs: readonly JobReport[]): string {
-  if (jobs.length === 0) return '{"Jobs":null}';
-  return `{"Jobs":[${jobs.map(encodeJob).join(',')}]}`;
-}
+export class ProgressBody {
+  readonly writer = new ByteWriter(64 * 1024);
+  #jobs = 0;
+  #jobStart = 0;
 
-function encodeJob(job: JobReport): string {
-  const commit = job.commit ? JSON.stringify({ hash: job.commit.hash, message: job.commit.message }) : 'null';
-  const outputs = job.outputs === undefined ? '' : `,"outputs":${JSON.stringify(job.outputs)}`;
-  return `{"ID":${job.id},"Status":"${job.status}","LogRecords":[${job.records}],"Commit":${commit}${outputs}}`;
+  /** Begins a new body; what `finish` returned before is no longer valid. */
+  reset(): void {
+    this.writer.truncate(0);
+    this.#jobs = 0;
+  }
+
+  /** Begins a job; its log records, JSON objects joined by commas, are to be written next. */
+  openJob(id: number): void {
+    this.#jobStart = this.writer.length;
+    this.writer.text(`${this.#jobs === 0 ? '{"Jobs":[' : ','}{"ID":${id},"LogRecords":[`);
+  }
+
+  closeJob(report: JobReport): void {
+    const { commit, outputs, status } = report;
+    const commitText = commit ? JSON.stringify({ hash: commit.hash, message: commit.message }) : 'null';
+    const outputsText = outputs === undefined ? '' : `,"outputs":${JSON.stringify(outputs)}`;
+    this.writer.text(`],"Status":"${status}","Commit":${commitText}${outputsText}}`);
+    this.#jobs += 1;
+  }
+
+  /** Takes back the job that was opened last. */
+  dropJob(): void {
+    this.writer.truncate(this.#jobStart);
+  }
+
+  /** The whole body, valid until `reset`; `{"Jobs":null}` when it has no job. */
+  finish(): Buffer {
+    this.writer.text(this.#jobs === 0 ? '{"Jobs":null}' : ']}');
+    return this.writer.bytes();
+  }
 }
