@@ -5,15 +5,9 @@ const WIDTH = 8;
 /** Prints the log of several tasks as it comes, each line behind the name of its task. */
 export function taskPrinter(tasks) {
   const byId = new Map(tasks.map((task) => [task.id, task]));
-  return (event) => {
-    const task = byId.get(event.task_id);
-    if (!task) return;
-    const prefix = paint(task.colour, `${task.label.padEnd(WIDTH)} │`);
-    if (event.type === 'log') say(`${prefix} ${event.output}`);
-    else if (event.type === 'update' && event.status !== task.shown) {
-      task.shown = event.status;
-      say(`${prefix} ${paint('dim', `(${event.status})`)}`);
-    }
+  return ({ type, task_id: id, output }) => {
+    const task = byId.get(id);
+    if (task && type === 'log') say(`${paint(task.colour, `${task.label.padEnd(WIDTH)} │`)} ${output}`.trimEnd());
   };
 }
 

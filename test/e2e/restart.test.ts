@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { processesWith } from '../support/e2e/survivors.ts';
 import { createWorld, type World } from '../support/e2e/world.ts';
 
 /** Server or runner are gone in the middle of a task, and nothing is lost, doubled or out of order. */
@@ -62,7 +63,8 @@ describe('a server that is killed and started again', () => {
 });
 
 describe('a runner that is killed and started again', () => {
-  it('while its task runs finds it again and loses nothing of it', async () => {
+  // That the task itself goes on is the next step; see docs/architecture.md, decision 1.
+  it('ends the task that ran with a line that says why, leaves none of its processes, and works on', async () => {
     const world = await createWorld({ files, project: { templates } });
     await world.startServer();
     const runner = world.startRunner();
@@ -70,8 +72,10 @@ describe('a runner that is killed and started again', () => {
     await world.api.waitForLine(id, 'line 20');
     runner.child.kill('SIGKILL');
     await world.end(runner);
-    await delay(300);
     world.startRunner();
-    await expectComplete(world, id);
+    expect((await world.api.waitUntilFinished(id)).status).toBe('error');
+    expect((await world.api.log(id)).at(-1)).toMatch(/runner.*restart/i);
+    await expect.poll(() => processesWith(world.mark), { timeout: 15_000 }).toEqual([]);
+    await expectComplete(world, await world.api.startTask(1));
   });
 });

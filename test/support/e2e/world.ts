@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { onTestFailed, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { tempDir } from '../temp-dir.ts';
 import { Api } from './api.ts';
 import { ensureBuilt, runProgram, startProgram, type Ended, type RunningProgram } from './program.ts';
@@ -88,11 +88,8 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     return program;
   };
 
-  onTestFailed(() => {
-    for (const program of programs)
-      process.stderr.write(`--- ${program.child.spawnargs.slice(2).join(' ')}\n${program.output()}\n`);
-  });
-  onTestFinished(async () => {
+  onTestFinished(async ({ task }) => {
+    if (task.result?.state === 'fail') printLogs(programs);
     for (const { child } of programs) child.kill('SIGKILL');
     await Promise.all(programs.map(({ ended }) => ended));
     killProcessesWith(mark);
@@ -144,6 +141,13 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       }
     },
   };
+}
+
+/** What server and runner said, for the reader of a failed test. */
+function printLogs(programs: readonly RunningProgram[]): void {
+  for (const program of programs) {
+    process.stderr.write(`--- semaphore ${program.child.spawnargs.slice(2).join(' ')}\n${program.output()}\n`);
+  }
 }
 
 function freePort(): Promise<number> {
