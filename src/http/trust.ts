@@ -37,9 +37,17 @@ export async function loadTrust(options: TrustOptions): Promise<() => SecureCont
 function collect(own: readonly string[], env: TrustOptions['env']): string[] {
   const system = env['SSL_CERT_FILE'] ? [env['SSL_CERT_FILE']] : systemBundles;
   const extra = env['NODE_EXTRA_CA_CERTS'] ? [env['NODE_EXTRA_CA_CERTS']] : [];
-  const all = [...rootCertificates, ...firstReadable(system), ...firstReadable(extra)].filter(isCertificate);
-  // Most of the system's authorities are Node's too; OpenSSL would parse and keep both.
-  return [...new Map([...all, ...own].map((pem) => [pem.replaceAll(/\s/g, ''), pem])).values()];
+  // Most of the system's authorities are Node's too; OpenSSL would parse and keep both. The rest is looked at one by one, because a
+  // single broken entry would make the whole list fail.
+  const known = new Set(rootCertificates.map(condensed));
+  const more = [...firstReadable(system), ...firstReadable(extra)].filter(
+    (pem) => !known.has(condensed(pem)) && isCertificate(pem),
+  );
+  return [...rootCertificates, ...more, ...own];
+}
+
+function condensed(pem: string): string {
+  return pem.replaceAll('\n', '').trim();
 }
 
 function firstReadable(files: readonly string[]): string[] {
