@@ -1,0 +1,76 @@
+import type { ProcessResult } from '../execution/index.ts';
+import { assertNever } from '../lib/index.ts';
+import type { Phase } from './types.ts';
+
+/** Thrown inside this room when a task cannot go on; `runTask` turns it into the last line of the task's log. */
+export class TaskProblem extends Error {
+  override name = 'TaskProblem';
+  readonly phase: Phase;
+  /** What to do about it, one sentence. */
+  readonly hint: string | undefined;
+
+  constructor(phase: Phase, message: string, hint?: string) {
+    super(message);
+    this.phase = phase;
+    this.hint = hint;
+  }
+}
+
+/** Thrown inside this room when the task was stopped. */
+export class TaskStopped extends Error {
+  override name = 'TaskStopped';
+}
+
+/** The one line that ends the log of a failed task: phase, cause, hint. */
+export function reasonOf(problem: TaskProblem): string {
+  const cause = /[.!?]$/.test(problem.message) ? problem.message : `${problem.message}.`;
+  return `Task failed in ${problem.phase}: ${cause}${problem.hint === undefined ? '' : ` ${problem.hint}`}`;
+}
+
+/**
+ * Returns when `result` is a success; throws TaskStopped, or TaskProblem with what became of `tool`. `meanings` tells what
+ * the tool says with an exit code.
+ */
+export function requireSuccess(
+  phase: Phase,
+  tool: string,
+  result: ProcessResult,
+  meanings: Readonly<Record<number, string>> = {},
+): void {
+  switch (result.kind) {
+    case 'stopped':
+      throw new TaskStopped();
+    case 'exited': {
+      if (result.code === 0) return;
+      const meaning = meanings[result.code];
+      throw new TaskProblem(phase, `${tool} exited with code ${result.code}${meaning === undefined ? '' : ` (${meaning})`}`);
+    }
+    case 'signalled':
+      throw new TaskProblem(
+        phase,
+        `${tool} was killed by ${result.signal}`,
+        result.signal === 'SIGKILL' ? 'If nobody did that, the machine may be out of memory: see the kernel log.' : undefined,
+      );
+    case 'unstartable':
+      throw new TaskProblem(phase, `${tool} cannot be started: ${result.message}`, unstartableHint(tool, result.code));
+    default:
+      assertNever(result);
+  }
+}
+
+function unstartableHint(tool: string, code: string): string {
+  switch (code) {
+    case 'ENOENT':
+      return `Install ${packageOf(tool)} on the runner's machine, add its directory to the runner's PATH, or set apps.<name>.path.`;
+    case 'EACCES':
+      return 'Make the file executable.';
+    case 'E2BIG':
+      return 'The arguments and the environment are larger than the system allows: pass less, or use a file.';
+    default:
+      return "The runner's own log may tell more.";
+  }
+}
+
+function packageOf(tool: string): string {
+  return /^ansible(-playbook|-galaxy)?$/.test(tool) ? 'ansible-core' : tool;
+}

@@ -1,0 +1,26 @@
+import type { RunnerConfig } from '../config/index.ts';
+
+export interface ProcessEnvironmentOptions {
+  config: Pick<RunnerConfig, 'envVars' | 'forwardedEnvVars' | 'homeDirMode'>;
+  /** Environment of the runner itself. */
+  hostEnv: Readonly<Record<string, string | undefined>>;
+  /** `P` of spec 5.4. */
+  projectDirectory: string;
+}
+
+/**
+ * What every process of a task starts from (spec 5.6): `PATH`, the forwarded variables that are not empty, `env_vars`, and
+ * `HOME`. Nothing else of the runner's own environment reaches a task.
+ */
+export function processEnvironment(options: ProcessEnvironmentOptions): Record<string, string> {
+  const { config, hostEnv, projectDirectory } = options;
+  const env: Record<string, string> = {};
+  for (const name of ['PATH', ...config.forwardedEnvVars]) {
+    const value = hostEnv[name];
+    if (value !== undefined && value !== '') env[name] = value;
+  }
+  Object.assign(env, config.envVars);
+  const home = config.homeDirMode === 'project_home' ? projectDirectory : hostEnv['HOME'];
+  if (home !== undefined && home !== '') env['HOME'] = home;
+  return env;
+}
