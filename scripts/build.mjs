@@ -3,6 +3,7 @@ import { build } from 'esbuild';
 import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
+import { writeNotices } from './setup/notices.mjs';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
@@ -11,7 +12,7 @@ const fresh = join(root, '.cache', `build-${process.pid}`);
 const outfile = join(fresh, 'semaphore.cjs');
 
 try {
-  await build({
+  const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ['src/main.ts'],
     outfile,
@@ -43,7 +44,9 @@ try {
     define: { 'import.meta.url': '__importMetaUrl', 'import.meta.dirname': '__dirname' },
     banner: { js: "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
     logLevel: 'warning',
+    metafile: true,
   });
+  writeNotices(Object.keys(metafile.inputs), join(fresh, 'THIRD-PARTY-NOTICES.txt'));
   rmSync(dist, { recursive: true, force: true });
   renameSync(fresh, dist);
 } catch {

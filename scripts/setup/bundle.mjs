@@ -22,14 +22,8 @@ export async function buildBundle() {
 
 function hashInputs() {
   const hash = createHash('sha256').update(`${process.version} ${process.arch}\n`);
-  const files = [
-    'package.json',
-    'package-lock.json',
-    'tsconfig.json',
-    'scripts/build.mjs',
-    ...below('src'),
-    ...below('bin'),
-  ];
+  const scripts = ['scripts/build.mjs', 'scripts/make-code-cache.cjs', 'scripts/setup/notices.mjs'];
+  const files = ['package.json', 'package-lock.json', 'tsconfig.json', ...scripts, ...below('src'), ...below('bin')];
   for (const file of files)
     hash
       .update(`${file}\0`)
