@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // `npm run generate`: writes what is made from the code - JSON Schemas, reference pages, the example configuration.
-// A test compares them with what is in the repository.
+// With --check it writes nothing and fails when one of them is not what the code says; `npm run check` asks for that.
 import { build } from 'esbuild';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -27,6 +27,12 @@ try {
   });
   const { generatedFiles } = await import(pathToFileURL(bundle).href);
   for (const [path, content] of Object.entries(generatedFiles())) {
+    if (process.argv.includes('--check')) {
+      if (existsSync(join(root, path)) && readFileSync(join(root, path), 'utf8') === content) continue;
+      console.log(`out of date: ${path}`);
+      process.exitCode = 1;
+      continue;
+    }
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), content);
     console.log(`wrote ${path}`);
