@@ -1,0 +1,79 @@
+import type { AppConfig } from '../../config/index.ts';
+import { which } from '../../execution/index.ts';
+import { extraArguments, type ExtraArguments } from '../arguments.ts';
+import { inside } from '../inside.ts';
+import { requireSuccess, TaskProblem } from '../problem.ts';
+import { detailVariables } from '../task-details.ts';
+import type { Step } from '../types.ts';
+import { textOf, type Variables } from '../variables.ts';
+import type { App } from './app.ts';
+
+export interface ShellCommand {
+  command: string;
+  leading: readonly string[];
+}
+
+/**
+ * How a shell-type app is started (spec 5.9): its default command, or what `apps.<name>` says. PowerShell is `pwsh` where
+ * that is on the tasks' PATH, else `powershell`, which is its name on Windows (spec 7.2).
+ */
+export function shellCommand(app: string, config: AppConfig | undefined, searchPath: string): ShellCommand {
+  const { command, leading } = defaultCommand(app, searchPath);
+  return { command: config?.path ?? command, leading: config?.args ?? leading };
+}
+
+function defaultCommand(app: string, searchPath: string): ShellCommand {
+  switch (app) {
+    case 'python':
+      return { command: 'python3', leading: [] };
+    case 'powershell': {
+      const found = which('pwsh', searchPath, '/').kind === 'found';
+      return { command: found ? 'pwsh' : 'powershell', leading: ['-File'] };
+    }
+    default:
+      return { command: app, leading: [] };
+  }
+}
+
+/**
+ * The arguments of a shell-type app (spec 5.9), in an order that never changes: the script, `NAME=SECRET` of the variable
+ * groups, the template's arguments, `NAME=VALUE` of every extra variable, the task's arguments. Names are sorted. Scripts
+ * expect their secrets here, so here they stay; those with the type `env` are in the environment instead.
+ */
+export function shellArguments(script: string, variables: Variables, extra: ExtraArguments): string[] {
+  const { groupSecrets, open, surveySecrets } = variables;
+  return [script, ...pairs(groupSecrets), ...extra.template, ...pairs({ ...open, ...surveySecrets }), ...extra.task];
+}
+
+function pairs(values: Readonly<Record<string, unknown>>): string[] {
+  return Object.keys(values)
+    .filter((name) => name !== 'semaphore_vars')
+    .toSorted((a, b) => (a < b ? -1 : 1))
+    .map((name) => `${name}=${textOf(values[name])}`);
+}
+
+/** bash, python, powershell, pulumi, and any other name: an executable with a script (spec 5.9). */
+export function shellApp(name: string): App {
+  return {
+    check: ({ job }) => {
+      if (job.template.playbook === '') throw new TaskProblem('prepare', 'the template names no script', 'Set its script file.');
+      inside('/repository', job.template.playbook, 'the script');
+    },
+    run: async ({ context, details, directory, env, variables }) => {
+      const { config, host, job } = context;
+      const { command, leading } = shellCommand(name, config.apps[name], env['PATH'] ?? '');
+      const args = shellArguments(job.template.playbook, variables, extraArguments(job));
+      const step: Step = {
+        key: 'run',
+        phase: 'run',
+        command,
+        args: [...leading, ...args],
+        cwd: directory,
+        env: { ...env, ...detailVariables(details), PWD: directory },
+        stop: { signal: 'SIGTERM', graceMs: config.runner.stopGraceMs },
+        ...context.owner,
+      };
+      requireSuccess('run', command, await host.run(step));
+    },
+  };
+}

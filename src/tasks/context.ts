@@ -1,0 +1,79 @@
+import type { RunnerConfig } from '../config/index.ts';
+import { messageOf, UserError } from '../lib/index.ts';
+import type { AccessKey, JobData } from '../protocol/ui/index.ts';
+import { openHandOvers, type HandOver } from '../secrets/index.ts';
+import { readKey, startSshAgent } from '../ssh/index.ts';
+import type { TaskWorkspace } from '../workspace/index.ts';
+import { TaskProblem } from './problem.ts';
+import type { Phase, TaskHost } from './types.ts';
+
+export interface TaskContextOptions {
+  job: JobData;
+  keys: ReadonlyMap<number, AccessKey>;
+  config: RunnerConfig;
+  host: TaskHost;
+  workspace: TaskWorkspace;
+  /** What every process of the task starts from. */
+  baseEnv: Readonly<Record<string, string>>;
+  /** User that the tools run as, when it is not our own. */
+  owner: { uid: number; gid: number } | undefined;
+}
+
+/** What the parts of one task share. What they open is closed with it, in reverse order. */
+export class TaskContext {
+  readonly job: JobData;
+  readonly keys: ReadonlyMap<number, AccessKey>;
+  readonly config: RunnerConfig;
+  readonly host: TaskHost;
+  readonly workspace: TaskWorkspace;
+  readonly baseEnv: Readonly<Record<string, string>>;
+  readonly owner: { uid: number; gid: number } | undefined;
+  readonly #closers: (() => Promise<void>)[] = [];
+  readonly #sockets = new Map<number, string>();
+
+  constructor(options: TaskContextOptions) {
+    this.job = options.job;
+    this.keys = options.keys;
+    this.config = options.config;
+    this.host = options.host;
+    this.workspace = options.workspace;
+    this.baseEnv = options.baseEnv;
+    this.owner = options.owner;
+  }
+
+  /** Socket of an ssh-agent with this key; one per key and task. Throws TaskProblem when the key cannot be read. */
+  async agentSocket(key: AccessKey, phase: Phase): Promise<string> {
+    const known = this.#sockets.get(key.id);
+    if (known !== undefined) return known;
+    const agent = await startSshAgent({
+      keys: [await this.#read(key, phase)],
+      directory: this.workspace.private,
+      owner: this.owner,
+    });
+    this.#closers.push(() => agent.close());
+    this.#sockets.set(key.id, agent.socketPath);
+    return agent.socketPath;
+  }
+
+  /** Makes pipes through which tools read secrets until the task ends. */
+  async handOver(handOvers: readonly HandOver[]): Promise<void> {
+    this.#closers.push(await openHandOvers(handOvers, { signal: this.host.signal, ...this.owner }));
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers.toReversed()) await close();
+    this.#closers.length = 0;
+  }
+
+  async #read(key: AccessKey, phase: Phase) {
+    try {
+      return await readKey(key.ssh.privateKey, key.ssh.passphrase, key.name);
+    } catch (error: unknown) {
+      throw new TaskProblem(
+        phase,
+        `the key "${key.name}" cannot be used: ${messageOf(error)}`,
+        error instanceof UserError ? error.hint : undefined,
+      );
+    }
+  }
+}
