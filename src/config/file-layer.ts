@@ -19,7 +19,7 @@ export interface FileLayer {
 
 /** Reads and checks one configuration file. Throws ConfigError with file, line and column. */
 export async function readFileLayer(file: string): Promise<FileLayer> {
-  const { root, keys } = runnerKeyTable();
+  const { root, names } = runnerKeyTable();
   const document = await parseDocument(file, await readText(file));
   if (!isObject(document.value)) throw locatedError('the configuration must be an object', { source: file });
   const layer = normalise(document.value, root);
@@ -30,11 +30,10 @@ export async function readFileLayer(file: string): Promise<FileLayer> {
   };
   checkLayer(layer.value, { source: file, positionOf });
 
-  const known = keys.map(({ dotted }) => dotted);
   const warnings = layer.unknown
     .filter(({ dotted }) => !isForeignKey(dotted))
     .map(({ dotted, path }) => {
-      const nearest = nearestKey(dotted, known);
+      const nearest = nearestKey(dotted, namesBeside(dotted, names));
       const place = locationText({ source: file, ...document.positionOf(path) });
       return `${place}: unknown key ${dotted}${nearest ? `; did you mean ${nearest}?` : ''}`;
     });
@@ -43,6 +42,12 @@ export async function readFileLayer(file: string): Promise<FileLayer> {
   }
   const sources = new Map([...layer.spelling.keys()].map((dotted) => [dotted, file]));
   return { value: layer.value, warnings, sources, positionOf };
+}
+
+/** Known names as they would be spelled in this place: an app's keys below its own name. */
+function namesBeside(dotted: string, names: readonly string[]): readonly string[] {
+  const [section = '', name = ''] = dotted.split('.');
+  return names.map((known) => known.replace(`${section}.<name>`, `${section}.${name}`));
 }
 
 async function readText(file: string): Promise<string> {

@@ -26,6 +26,8 @@ export interface KeyTable {
   root: SchemaNode;
   /** Every key, in the order of the schema. */
   keys: readonly ConfigKey[];
+  /** Every dotted key, sections included. */
+  names: readonly string[];
   /** Keys that have a variable; sections (such as `runner.executor`) come before their parts. */
   withVariable: readonly ConfigKey[];
 }
@@ -45,6 +47,7 @@ function build(): KeyTable {
   return {
     root,
     keys: all.filter(({ schema }) => schema.properties === undefined),
+    names: all.map(({ dotted }) => dotted),
     withVariable: all.filter(({ schema }) => schema.env !== undefined),
   };
 }
