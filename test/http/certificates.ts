@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { toolPath } from '../support/tools.ts';
 
 export interface Identity {
   key: string;
@@ -29,7 +30,7 @@ const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 const names = 'DNS:localhost,DNS:semaphore.test,IP:127.0.0.1';
 
 function openssl(...args: string[]): void {
-  execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  execFileSync(toolPath('openssl') ?? '', args, { stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 /** Makes a small zoo of authorities and certificates with the openssl command. */

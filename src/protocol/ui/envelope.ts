@@ -1,13 +1,6 @@
-import {
-  constants,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  privateDecrypt,
-} from 'node:crypto';
+import { constants, createPublicKey, type KeyObject, privateDecrypt } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
-import { messageOf, UserError } from '../../lib/index.ts';
+import { UserError } from '../../lib/index.ts';
 
 /**
  * The encryption that servers 2.12 to 2.18 put around their answers to GET when the runner registered an RSA key (spec 3.7): the JSON in
@@ -47,27 +40,6 @@ function decryptBlock(block: Buffer, key: KeyObject): Buffer {
   const end = padded.indexOf(0, 2);
   if (padded[0] !== 0 || padded[1] !== 2 || end < 10) throw new UserError('it was not made for this private key');
   return padded.subarray(end + 1);
-}
-
-/** Reads the content of `private_key_file`. Throws UserError when it is no RSA private key. */
-export function readPrivateKey(pem: string): KeyObject {
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(pem);
-  } catch (error: unknown) {
-    throw new UserError(`the private key cannot be read: ${messageOf(error)}`, {
-      hint: 'It must be an RSA key in PEM form without a passphrase.',
-      cause: error,
-    });
-  }
-  if (key.asymmetricKeyType === 'rsa') return key;
-  throw new UserError(`the private key is of type ${key.asymmetricKeyType ?? 'unknown'}, not RSA`);
-}
-
-/** A new key, as the original makes when `private_key_file` does not exist: 2048 bits, PKCS#1, PEM type `RSA PRIVATE KEY`. */
-export function generatePrivateKey(): { key: KeyObject; pem: string } {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  return { key: privateKey, pem: privateKey.export({ type: 'pkcs1', format: 'pem' }).toString() };
 }
 
 /** The public half as those servers want it: the bytes are PKCS#1, though the PEM says `PUBLIC KEY`. */

@@ -54,5 +54,4 @@ export {
   type RunnerChanges,
 } from './rest-requests.ts';
 export { UiRunnerClient, type UiRunnerClientOptions } from './client.ts';
-export { generatePrivateKey, readPrivateKey } from './envelope.ts';
 export { probeServer, type ProbeOptions } from './probe.ts';
