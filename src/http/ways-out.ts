@@ -1,6 +1,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
-import type { SecureContext } from 'node:tls';
+import { isIPv6 } from 'node:net';
+import { checkServerIdentity, type SecureContext } from 'node:tls';
 import { proxyAuthorization } from './proxy-settings.ts';
 
 /** How to open one request: the function that starts it, and the agent whose connections it uses. */
@@ -50,7 +51,25 @@ async function tunnel(
   const { HttpsProxyAgent } = await import('hpagent');
   // Everything in here is handed on to the request that asks for the tunnel.
   const toProxy = proxy.protocol === 'https:' ? { ...tls, secureContext: options.secureContext() } : tls;
-  return new HttpsProxyAgent({ ...secure, proxy, proxyRequestOptions: toProxy });
+  const agent = new HttpsProxyAgent({
+    ...secure,
+    proxy,
+    proxyRequestOptions: toProxy,
+    checkServerIdentity: (host, certificate) => checkServerIdentity(withoutBrackets(host), certificate),
+  });
+  bracketAddresses(agent);
+  return agent;
+}
+
+/** hpagent asks for "2001:db8::1:443" where "[2001:db8::1]:443" is meant. */
+function bracketAddresses(agent: https.Agent): void {
+  const connect = agent.createConnection.bind(agent);
+  agent.createConnection = (options, callback) =>
+    connect(isIPv6(options.host ?? '') ? { ...options, host: `[${options.host}]` } : options, callback);
+}
+
+function withoutBrackets(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1');
 }
 
 /**
@@ -76,7 +95,7 @@ function forwarded(url: URL, { method, headers }: https.RequestOptions, proxy: U
   const authorization = proxyAuthorization(proxy);
   return {
     method,
-    host: proxy.hostname.replace(/^\[(.*)\]$/, '$1'),
+    host: withoutBrackets(proxy.hostname),
     port: proxy.port || (proxy.protocol === 'https:' ? 443 : 80),
     path: `${url.origin}${url.pathname}${url.search}`,
     headers: {

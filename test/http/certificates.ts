@@ -13,7 +13,7 @@ export interface Certificates {
   caFile: string;
   /** PEM file of another authority. */
   otherCaFile: string;
-  /** For localhost, 127.0.0.1 and semaphore.test. */
+  /** For localhost, semaphore.test, 127.0.0.1 and 2001:db8::1. */
   good: Identity;
   /** The same names, signed by the other authority. */
   other: Identity;
@@ -27,7 +27,7 @@ export interface Certificates {
 }
 
 const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-const names = 'DNS:localhost,DNS:semaphore.test,IP:127.0.0.1';
+const names = 'DNS:localhost,DNS:semaphore.test,IP:127.0.0.1,IP:2001:db8::1';
 
 function openssl(...args: string[]): void {
   execFileSync(toolPath('openssl') ?? '', args, { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -90,6 +90,13 @@ describe.runIf(needs('openssl'))('a proxy', () => {
     expect(proxy.seen).toEqual([`CONNECT semaphore.test:${server.port}`]);
   });
 
+  it('is asked for IPv6 addresses in brackets', async () => {
+    const [one, two] = [await plain(), await secure()];
+    const proxy = await serveProxy();
+    await ask([`http://[2001:db8::1]:${one.port}/`, `https://[2001:db8::1]:${two.port}/`], { ALL_PROXY: proxy.url });
+    expect(proxy.seen).toEqual([`PUT http://[2001:db8::1]:${one.port}/`, `CONNECT [2001:db8::1]:${two.port}`]);
+  });
+
   it('is itself reached by TLS when its URL says so', async () => {
     const proxy = await serveProxy({ tls: zoo.good });
     const [one, two] = [await plain(), await secure()];
