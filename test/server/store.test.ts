@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lockDataDir } from '../../src/server/store/lock.ts';
-import type { RunnerRecord, TaskRecord } from '../../src/server/store/records.ts';
 import { Store } from '../../src/server/store/store.ts';
+import { runnerRecord, taskRecord } from './support/builders.ts';
 
 let dir: string;
 beforeEach(async () => {
@@ -23,72 +23,24 @@ async function open(compactAfterBytes?: number): Promise<Store> {
   });
 }
 
-function task(id: number, changes: Partial<TaskRecord> = {}): TaskRecord {
-  return {
-    id,
-    projectId: 1,
-    templateId: 1,
-    status: 'waiting',
-    template: { name: 'T', playbook: 'x.sh', type: '', app: 'bash' },
-    playbook: '',
-    environment: '',
-    arguments: undefined,
-    gitBranch: undefined,
-    inventoryId: undefined,
-    params: { kind: 'other' },
-    hasSecrets: false,
-    message: '',
-    userName: '',
-    scheduleId: undefined,
-    buildTaskId: undefined,
-    version: undefined,
-    created: '2026-01-01T00:00:00.000Z',
-    start: undefined,
-    end: undefined,
-    commit: undefined,
-    outputs: undefined,
-    runnerId: undefined,
-    assigned: undefined,
-    runnerStartedAt: undefined,
-    stopping: undefined,
-    forced: false,
-    ...changes,
-  };
-}
-
-const runner: RunnerRecord = {
-  id: 1,
-  projectId: undefined,
-  name: 'r',
-  tags: [],
-  webhook: undefined,
-  maxParallelTasks: 1,
-  active: true,
-  isDefault: true,
-  tokenHash: 'aa',
-  registration: undefined,
-  created: '2026-01-01T00:00:00.000Z',
-  touched: undefined,
-  startedAt: undefined,
-  cleaningRequested: undefined,
-};
+const runner = runnerRecord(1, { touched: undefined });
 
 describe('the store', () => {
   it('gives back after a restart what was put in, without having been closed', async () => {
     const before = await open();
-    before.putTask(task(1));
+    before.putTask(taskRecord(1));
     before.changeTask(1, { status: 'success' });
-    before.putTask(task(2));
+    before.putTask(taskRecord(2));
     before.putRunner(runner);
     const after = await open();
-    expect(after.task(1)).toEqual(task(1, { status: 'success' }));
-    expect([...after.unfinished()]).toEqual([task(2)]);
+    expect(after.task(1)).toEqual(taskRecord(1, { status: 'success' }));
+    expect([...after.unfinished()]).toEqual([taskRecord(2)]);
     expect(after.runner(1)).toEqual(runner);
   });
 
   it('never gives an id twice, even of what was removed', async () => {
     const before = await open();
-    before.putTask(task(before.reserveTaskId()));
+    before.putTask(taskRecord(before.reserveTaskId()));
     before.removeTask(1);
     before.putRunner(runner);
     before.removeRunner(1);
@@ -104,7 +56,7 @@ describe('the store', () => {
 
   it('knows the last task and the number of tasks of a template', async () => {
     const store = await open();
-    for (const id of [1, 2, 3]) store.putTask(task(id, { templateId: id === 2 ? 5 : 1 }));
+    for (const id of [1, 2, 3]) store.putTask(taskRecord(id, { templateId: id === 2 ? 5 : 1 }));
     expect(store.lastTaskOf(1)?.id).toBe(3);
     expect(store.countOf(1)).toBe(2);
     store.removeTask(3);
@@ -126,7 +78,7 @@ describe('the store', () => {
 
   it('compacts, and is the same after', async () => {
     const store = await open(2000);
-    for (let id = 1; id <= 100; id += 1) store.putTask(task(id));
+    for (let id = 1; id <= 100; id += 1) store.putTask(taskRecord(id));
     for (let id = 1; id <= 100; id += 1) store.changeTask(id, { status: 'success' });
     await store.close();
     const names = await readdir(dir);
@@ -139,7 +91,7 @@ describe('the store', () => {
 
   it('does not mind a journal that the snapshot holds already', async () => {
     const store = await open();
-    store.putTask(task(1));
+    store.putTask(taskRecord(1));
     store.changeTask(1, { status: 'running' });
     const journal = (await readdir(dir)).find((name) => name.startsWith('journal-')) ?? '';
     const old = await readFile(join(dir, journal), 'utf8');
@@ -154,7 +106,7 @@ describe('the store', () => {
 
   it('ignores the half line that a crash leaves, and names a damaged one', async () => {
     const store = await open();
-    store.putTask(task(1));
+    store.putTask(taskRecord(1));
     const journal = join(dir, (await readdir(dir))[0] ?? '');
     await appendFile(journal, '{"k":"task","v":{"id":2');
     const after = await open();
@@ -166,7 +118,7 @@ describe('the store', () => {
 
   it('keeps its files to itself', async () => {
     const store = await open();
-    store.putTask(task(1));
+    store.putTask(taskRecord(1));
     await store.close();
     await (await open()).close();
     for (const name of await readdir(dir)) expect((await stat(join(dir, name))).mode & 0o777).toBe(0o600);

@@ -115,13 +115,10 @@ class Pools {
 
 /** Begins with the words of the original, for scripts that look for them. */
 function noRunner(tag: string | undefined, runners: readonly RunnerRecord[]): string {
-  const what = tag === undefined ? 'that takes tasks without a tag' : `with the tag "${tag}"`;
   const registered = runners.filter(({ tokenHash }) => tokenHash !== undefined).length;
-  const hint =
-    registered === 0
-      ? 'no runner is registered yet'
-      : `none of the ${registered} registered ones is active and ${what}`;
-  return `no runners available: ${hint}`;
+  if (registered === 0) return 'no runners available: no runner is registered yet';
+  const missing = tag === undefined ? 'takes tasks without a tag' : `has the tag "${tag}"`;
+  return `no runners available: no active runner ${missing} (registered: ${registered})`;
 }
 
 /** How many tasks each template, project and runner has at the moment. */
