@@ -12,7 +12,7 @@ export function extraArguments(job: JobData): ExtraArguments {
   const { task, template } = job;
   return {
     template: parseArguments(template.arguments, 'template'),
-    task: template.allowOverrideArgsInTask === true ? parseArguments(task.arguments, 'task') : [],
+    task: template.allowOverrideArgsInTask ? parseArguments(task.arguments, 'task') : [],
   };
 }
 

@@ -2,7 +2,11 @@ import type { AccessKey, JobData } from '../protocol/ui/index.ts';
 import type { SecretRegistry } from '../secrets/index.ts';
 
 /** Registers everything secret that a job and its keys bring (spec 4.9), before anything of it can be printed. */
-export function collectSecrets(job: JobData, keys: ReadonlyMap<number, AccessKey>, registry: Pick<SecretRegistry, 'add'>): void {
+export function collectSecrets(
+  job: JobData,
+  keys: ReadonlyMap<number, AccessKey>,
+  registry: Pick<SecretRegistry, 'add'>,
+): void {
   for (const key of keys.values()) {
     registry.add(key.string);
     registry.add(key.loginPassword.password);

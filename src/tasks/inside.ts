@@ -6,7 +6,11 @@ export function inside(root: string, path: string, what: string): string {
   const full = resolve(root, path);
   const way = relative(root, full);
   if (way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)) {
-    throw new TaskProblem('prepare', `${what} "${path}" leads out of the repository`, 'Give a path inside the repository.');
+    throw new TaskProblem(
+      'prepare',
+      `${what} "${path}" leads out of the repository`,
+      'Give a path inside the repository.',
+    );
   }
   return full;
 }

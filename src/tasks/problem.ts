@@ -43,13 +43,18 @@ export function requireSuccess(
     case 'exited': {
       if (result.code === 0) return;
       const meaning = meanings[result.code];
-      throw new TaskProblem(phase, `${tool} exited with code ${result.code}${meaning === undefined ? '' : ` (${meaning})`}`);
+      throw new TaskProblem(
+        phase,
+        `${tool} exited with code ${result.code}${meaning === undefined ? '' : ` (${meaning})`}`,
+      );
     }
     case 'signalled':
       throw new TaskProblem(
         phase,
         `${tool} was killed by ${result.signal}`,
-        result.signal === 'SIGKILL' ? 'If nobody did that, the machine may be out of memory: see the kernel log.' : undefined,
+        result.signal === 'SIGKILL'
+          ? 'If nobody did that, the machine may be out of memory: see the kernel log.'
+          : undefined,
       );
     case 'unstartable':
       throw new TaskProblem(phase, `${tool} cannot be started: ${result.message}`, unstartableHint(tool, result.code));

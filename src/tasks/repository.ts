@@ -93,7 +93,7 @@ async function credentialsFor(context: TaskContext, repository: Repository): Pro
 /** The branch of a task: the repository's, the template's instead, the task's instead where that is allowed (spec 5.3). */
 export function effectiveBranch(context: Pick<TaskContext, 'job'>): string {
   const { repository, task, template } = context.job;
-  const allowed = template.allowOverrideBranchInTask === true ? task.gitBranch : undefined;
+  const allowed = template.allowOverrideBranchInTask ? task.gitBranch : undefined;
   return allowed ?? template.gitBranch ?? repository.gitBranch;
 }
 

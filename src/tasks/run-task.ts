@@ -35,7 +35,11 @@ export async function runTask(input: RunTaskInput): Promise<TaskOutcome> {
     registerSecrets(input);
     host.log(`Preparing: ${job.task.id}`);
     workspace = await input.workspace.openTask(job.task.projectId, job.task.id).catch((error: unknown) => {
-      throw new TaskProblem('prepare', `Creating tmp dir failed: ${messageOf(error)}`, 'See tmp_path in the configuration.');
+      throw new TaskProblem(
+        'prepare',
+        `Creating tmp dir failed: ${messageOf(error)}`,
+        'See tmp_path in the configuration.',
+      );
     });
     await runIn(workspace, input);
     return { kind: 'success' };

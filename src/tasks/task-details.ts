@@ -1,28 +1,17 @@
 import type { JobData } from '../protocol/ui/index.ts';
 import type { Commit } from './types.ts';
 
-/** What a task may know of itself: `semaphore_vars.task_details` of Ansible, `SEMAPHORE_TASK_DETAILS_*` of shell apps (spec 5.6, 5.7). */
-export interface TaskDetails {
-  id: number;
-  message?: string;
-  username: string;
-  url?: string;
-  commit_hash?: string;
-  commit_message?: string;
-  inventory_name: string;
-  inventory_id: number;
-  repository_name: string;
-  repository_id: number;
-  type?: string;
-  incoming_version?: string;
-  target_version?: string;
-}
+/**
+ * What a task may know of itself: `semaphore_vars.task_details` of Ansible, `SEMAPHORE_TASK_DETAILS_*` of shell apps
+ * (spec 5.6, 5.7). What has no value is left out.
+ */
+export type TaskDetails = Readonly<Record<string, string | number>>;
 
 export function taskDetails(job: JobData, commit: Commit | undefined, webHost: string | undefined): TaskDetails {
   const { task, template } = job;
   const url = webHost === undefined ? undefined : `${webHost}/project/${task.projectId}/history?t=${task.id}`;
   const typed = template.type !== '';
-  return dropUndefined({
+  const details: Record<string, string | number | undefined> = {
     id: task.id,
     message: task.message,
     username: job.username,
@@ -36,7 +25,10 @@ export function taskDetails(job: JobData, commit: Commit | undefined, webHost: s
     type: typed ? template.type : undefined,
     incoming_version: typed ? job.incomingVersion : undefined,
     target_version: template.type === 'build' ? task.version : undefined,
-  });
+  };
+  return Object.fromEntries(
+    Object.entries(details).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  );
 }
 
 /** The details as environment variables: set when the text is not empty, verbatim but for unprintable characters. */
@@ -69,11 +61,7 @@ export function identityVariables(job: JobData, webHost: string | undefined): Re
   if (template.type === '') return variables;
   variables['SEMAPHORE_TASK_TYPE'] = template.type;
   if (job.incomingVersion !== undefined) variables['SEMAPHORE_TASK_INCOMING_VERSION'] = job.incomingVersion;
-  if (template.type === 'build' && task.version !== undefined) variables['SEMAPHORE_TASK_TARGET_VERSION'] = task.version;
+  if (template.type === 'build' && task.version !== undefined)
+    variables['SEMAPHORE_TASK_TARGET_VERSION'] = task.version;
   return variables;
-}
-
-function dropUndefined<T extends object>(value: { [Key in keyof T]: T[Key] | undefined }): T {
-  // Every property of T that may be missing is optional in T; the others are given.
-  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as T;
 }

@@ -4,7 +4,7 @@
  * the place where steps run (this host, a container, a pod). Executors and tasks know each other through this file only.
  */
 import type { ProcessResult, ProcessSpec } from '../execution/index.ts';
-import type { JobData, TaskStatus } from '../protocol/ui/index.ts';
+import type { TaskStatus } from '../protocol/ui/index.ts';
 
 /** Part of a task that a step belongs to; named in the line that explains a failure. */
 export type Phase = 'prepare' | 'clone' | 'inventory' | 'requirements' | 'run';
@@ -48,4 +48,3 @@ export type TaskOutcome =
   | { kind: 'stopped' }
   /** `reason` is one line for the end of the log: phase, cause, hint. */
   | { kind: 'failed'; reason: string };
-

@@ -69,5 +69,9 @@ function parseStrings(text: string | undefined): Record<string, string> {
 }
 
 function notAnObject(what: string): TaskProblem {
-  return new TaskProblem('prepare', `${what} are not a JSON object`, 'Correct them in the variable group or the survey.');
+  return new TaskProblem(
+    'prepare',
+    `${what} are not a JSON object`,
+    'Correct them in the variable group or the survey.',
+  );
 }

@@ -56,7 +56,8 @@ function pairs(values: Readonly<Record<string, unknown>>): string[] {
 export function shellApp(name: string): App {
   return {
     check: ({ job }) => {
-      if (job.template.playbook === '') throw new TaskProblem('prepare', 'the template names no script', 'Set its script file.');
+      if (job.template.playbook === '')
+        throw new TaskProblem('prepare', 'the template names no script', 'Set its script file.');
       inside('/repository', job.template.playbook, 'the script');
     },
     run: async ({ context, details, directory, env, variables }) => {

@@ -1,0 +1,61 @@
+import { existsSync } from 'node:fs';
+import { inventoryCheckoutName, inventoryFileName } from '../../../workspace/index.ts';
+import { inside } from '../../inside.ts';
+import { TaskProblem } from '../../problem.ts';
+import { effectiveBranch, prepareTree } from '../../repository.ts';
+import type { AppInput } from '../app.ts';
+
+/** Makes the inventory ready and returns its absolute path (spec 4.4, 5.7). Throws TaskProblem. */
+export async function prepareInventory({ context, directory }: AppInput): Promise<string> {
+  const { host, job, workspace } = context;
+  const { inventory, task } = job;
+  switch (inventory.type) {
+    case 'static':
+    case 'static-yaml': {
+      host.log('installing static inventory');
+      const name = inventoryFileName(inventory.id, task.id, inventory.type === 'static-yaml');
+      return workspace.writePrivate(name, inventory.inventory);
+    }
+    case 'file':
+      return existing(
+        inside(await inventoryRoot({ context, directory }), inventory.inventory, 'the inventory file'),
+        inventory.inventory,
+      );
+    case '':
+      throw new TaskProblem('inventory', 'the template has no inventory', 'Choose one; an Ansible task needs it.');
+    default:
+      throw new TaskProblem(
+        'inventory',
+        `invalid inventory type: ${inventory.type}`,
+        'Use static, static-yaml or file.',
+      );
+  }
+}
+
+async function inventoryRoot({ context, directory }: Pick<AppInput, 'context' | 'directory'>): Promise<string> {
+  const { host, job, workspace } = context;
+  const { inventory, inventoryRepository: repository } = job;
+  if (repository === undefined || inventory.repositoryId === undefined) return directory;
+  host.log('cloning inventory repository');
+  const branch = effectiveBranch(context);
+  let taken: string | undefined;
+  const tree = await prepareTree(context, {
+    repository,
+    revision: { kind: 'branch', name: repository.gitBranch },
+    directory: () =>
+      (taken ??= workspace.takeCheckout(
+        inventoryCheckoutName({ repositoryId: repository.id, templateId: job.template.id, branch }, inventory.id),
+      )),
+    keyPrefix: 'clone-inventory',
+  });
+  return tree.directory;
+}
+
+function existing(path: string, shown: string): string {
+  if (existsSync(path)) return path;
+  throw new TaskProblem(
+    'inventory',
+    `there is no file ${shown} in the repository`,
+    'Correct the path of the inventory.',
+  );
+}

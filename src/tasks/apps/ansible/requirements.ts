@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { codeOf } from '../../../lib/index.ts';
+import type { AnsibleTaskParams, AnsibleTemplateParams } from '../../../protocol/ui/index.ts';
+import { inside } from '../../inside.ts';
+import { requireSuccess } from '../../problem.ts';
+import type { AppInput } from '../app.ts';
+
+type Kind = 'collection' | 'role';
+
+export interface RequirementsOptions {
+  input: AppInput;
+  params: AnsibleTaskParams;
+  templateParams: AnsibleTemplateParams;
+  env: Record<string, string>;
+  cwd: string;
+}
+
+/** Installs the collections and roles that the repository asks for, unless its files have not changed (spec 5.7). */
+export async function installRequirements(options: RequirementsOptions): Promise<void> {
+  const { input, params, templateParams } = options;
+  const { host, job } = input.context;
+  const skip = templateParams.allowOverrideSkipGalaxyInstall
+    ? params.skipGalaxyInstall
+    : templateParams.skipGalaxyInstall;
+  if (skip) {
+    host.log('Galaxy install step is skipped.');
+    return;
+  }
+  const playbook = inside(input.directory, job.template.playbook, 'the playbook');
+  for (const kind of ['collection', 'role'] as const) {
+    for (const path of candidates(kind, dirname(playbook), input.directory)) await install(kind, path, options);
+  }
+}
+
+/** Where requirements may be, in order; the playbook's directory may be the repository's root. */
+function candidates(kind: Kind, playbookDirectory: string, root: string): string[] {
+  const paths = [playbookDirectory, root].flatMap((directory) => [
+    join(directory, `${kind}s`, 'requirements.yml'),
+    join(directory, 'requirements.yml'),
+  ]);
+  return [...new Set(paths)];
+}
+
+async function install(kind: Kind, path: string, options: RequirementsOptions): Promise<void> {
+  const { context, directory, home } = options.input;
+  const { config, host } = context;
+  const shown = path.slice(directory.length + 1);
+  const content = await readIfThere(path);
+  if (content === undefined) {
+    host.log(`No ${shown} file found. Skip galaxy install process.`);
+    return;
+  }
+  if (!asksFor(kind, content)) return;
+  const hash = md5(content);
+  const noted = join(home.internal, `requirements_${md5(path)}_${kind}.md5`);
+  if ((await readIfThere(noted)) === hash) {
+    host.log(`${shown} has no changes. Skip galaxy install process.`);
+    return;
+  }
+  const { galaxyCollectionArgs, galaxyRoleArgs } = options.templateParams;
+  const result = await host.run({
+    key: `galaxy-${kind}-${shown}`,
+    phase: 'requirements',
+    command: 'ansible-galaxy',
+    args: [kind, 'install', '-r', path, '--force', ...(kind === 'role' ? galaxyRoleArgs : galaxyCollectionArgs)],
+    cwd: options.cwd,
+    env: { ...options.env, GIT_TERMINAL_PROMPT: '0' },
+    stop: { signal: 'SIGTERM', graceMs: config.runner.stopGraceMs },
+    ...context.owner,
+  });
+  requireSuccess('requirements', 'ansible-galaxy', result);
+  await writeFile(noted, hash, { mode: 0o600 });
+}
+
+/** A file with only the other kind would make ansible-galaxy fail; a list (the old form) holds roles. */
+function asksFor(kind: Kind, content: string): boolean {
+  const isMapping = /^(collections|roles)\s*:/m.test(content);
+  return isMapping ? new RegExp(`^${kind}s\\s*:`, 'm').test(content) : kind === 'role' && /^\s*-/m.test(content);
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error: unknown) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+function md5(text: string): string {
+  return createHash('md5').update(text).digest('hex');
+}
