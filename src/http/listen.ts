@@ -24,6 +24,8 @@ export interface ListenOptions {
   /** How long `close` waits for requests that are being served. @default 5 s */
   closeGraceMs?: number;
   webSocket?: WebSocketLimits;
+  /** Told when connections cannot be accepted, for want of file descriptors, say; the server goes on. */
+  onError?: (error: Error) => void;
 }
 
 export interface Listener {
@@ -68,6 +70,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   });
 
   await bind(server, options);
+  // Without a listener a single connection that cannot be accepted would take the process down.
+  server.on('error', (error) => options.onError?.(error));
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : options.port;
   let closed: Promise<void> | undefined;
@@ -94,7 +98,7 @@ function createHttpServer(tls: ListenOptions['tls'], serve: RequestListener): Se
 
 function bind(server: Server, { host, port }: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
+    function refuse(error: Error): void {
       const why =
         {
           EADDRINUSE: 'the port is in use',
@@ -105,8 +109,12 @@ function bind(server: Server, { host, port }: ListenOptions): Promise<void> {
       reject(
         new UserError(`cannot listen on ${urlHost(host)}:${port}: ${why}`, { cause: error, ...(hint ? { hint } : {}) }),
       );
+    }
+    server.once('error', refuse);
+    server.listen(port, host, () => {
+      server.off('error', refuse);
+      resolve();
     });
-    server.listen(port, host, resolve);
   });
 }
 

@@ -50,6 +50,8 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
       reject(new RefusedRequest(400, 'the request body broke off'));
     }
 
+    // A peer that left before somebody asked for the body sends no event any more.
+    if (request.destroyed) return onBroken();
     if (announced > maxBytes) startDiscarding();
     request.on('data', onData).on('end', onEnd).on('close', onBroken).on('error', onBroken);
   });

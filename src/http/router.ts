@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { UserError } from '../lib/index.ts';
+import { codeOf, UserError } from '../lib/index.ts';
 import { createContext, type Guard, type RequestContext, targetOf } from './request-context.ts';
 import { problem, RefusedRequest, type Reply, sendReply } from './reply.ts';
 import { RouteTable } from './route-table.ts';
@@ -96,7 +96,8 @@ export function createRouter(options: RouterOptions = {}): Router {
       if (reply.status === 413) response.setHeader('connection', 'close');
       await sendReply(response, reply, { headOnly: request.method === 'HEAD' }).catch((error: unknown) => {
         response.destroy();
-        report(error, request);
+        // A peer that goes away in the middle of a stream is no error of ours.
+        if (codeOf(error) !== 'ERR_STREAM_PREMATURE_CLOSE') report(error, request);
       });
     },
     decideUpgrade: async (request) => {

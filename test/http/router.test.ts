@@ -199,6 +199,49 @@ function chunked(url: string, body: Buffer): Promise<number> {
   });
 }
 
+describe('a peer that leaves', () => {
+  it('before the body is asked for does not leave the handler waiting', async () => {
+    const seen: string[] = [];
+    const url = await serve({}, (router) => {
+      router.route('PUT', '/it', async (context) => {
+        await new Promise((resolve) => setTimeout(resolve, 120));
+        await context.body().catch((error: unknown) => seen.push(String(error)));
+        return noContent();
+      });
+    });
+    const request = httpRequest(`${url}/it`, { method: 'PUT', headers: { 'content-length': 100 } });
+    request.on('error', () => undefined);
+    request.write('half');
+    setTimeout(() => request.destroy(), 30);
+    await expect.poll(() => seen).toEqual(['RefusedRequest: the request body broke off']);
+  });
+
+  it('in the middle of a stream is not reported as an error', async () => {
+    const seen: unknown[] = [];
+    let destroyed = false;
+    const url = await serve({ onError: (error) => seen.push(error) }, (router) => {
+      router.route('GET', '/stream', () =>
+        text(
+          new Readable({
+            read() {
+              setTimeout(() => this.push('x'.repeat(1000)), 5);
+            },
+            destroy(error, callback) {
+              destroyed = true;
+              callback(error);
+            },
+          }),
+        ),
+      );
+    });
+    const request = httpRequest(`${url}/stream`, (response) => response.once('data', () => request.destroy()));
+    request.on('error', () => undefined);
+    request.end();
+    await expect.poll(() => destroyed).toBe(true);
+    expect(seen).toEqual([]);
+  });
+});
+
 describe('the guard', () => {
   it('is asked before the body is read, and a route may replace or drop it', async () => {
     const url = await serve(

@@ -2,7 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createTransport, type HttpResponse, type TransportOptions } from '../../src/http/index.ts';
+import {
+  createRouter,
+  createTransport,
+  type HttpResponse,
+  json,
+  listen,
+  type TransportOptions,
+} from '../../src/http/index.ts';
 import { ConfigError, RemoteError } from '../../src/lib/index.ts';
 import { needs } from '../support/tools.ts';
 import { type Certificates, type Identity, makeCertificates } from './certificates.ts';
@@ -127,6 +134,19 @@ describe.runIf(needs('openssl'))('TLS', () => {
     // Others answer with a TLS alert instead of hanging up.
     const alert = await serveTcp((socket) => socket.on('data', () => socket.end(Buffer.from('15030100020246', 'hex'))));
     expect(await refused(alert.url)).toMatchObject({ kind: 'malformed', hint: expect.stringContaining('https://') });
+  });
+
+  it('is spoken by our own servers too', async () => {
+    const router = createRouter();
+    router.route('GET', '/', () => json('in'));
+    const listener = await listen({ host: '127.0.0.1', port: 0, router, tls: zoo.good });
+    expect(listener.url).toMatch(/^https:/);
+    expect((await get(listener.url, { caFile: zoo.caFile })).body.toString()).toBe('"in"');
+    await listener.close();
+    const mixed = { ...zoo.good, key: zoo.other.key };
+    await expect(listen({ host: '127.0.0.1', port: 0, router, tls: mixed })).rejects.toThrow(
+      'certificate and its key cannot be used',
+    );
   });
 
   it('explains a handshake that fails otherwise', async () => {
