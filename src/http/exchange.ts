@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Got } from 'got';
-import { codeOf } from '../lib/index.ts';
+import { codeOf, messageOf } from '../lib/index.ts';
 import type { WayOut } from './ways-out.ts';
 import type { HttpRequest, HttpResponse } from './types.ts';
 
@@ -61,11 +61,17 @@ export function exchange(got: Got, way: WayOut, request: HttpRequest, timeoutMs:
       const reset = resets.has(codeOf(error) ?? '');
       // A server that refuses a large request early closes while we still write; its refusal is the answer all the same.
       if (reset && head && head.statusCode >= 400) answered();
-      else end({ kind: 'failed', error, stale: reset && watch.stale });
+      else end({ kind: 'failed', error: withoutRequest(error), stale: reset && watch.stale });
     });
     // got leaves the request open for a body to be piped in when the method may have one and none was given.
     if (request.body === undefined && request.method !== 'GET') stream.end();
   });
+}
+
+/** The error without got's wrapping, which holds the whole request, headers with tokens included. */
+function withoutRequest(error: unknown): unknown {
+  if (error instanceof Error && error.cause instanceof Error) return error.cause;
+  return Object.assign(new Error(messageOf(error)), { code: codeOf(error) });
 }
 
 class TimeLimit extends Error {
