@@ -9,8 +9,6 @@ import { homeName, internalName, mirrorName, projectName, taskName } from './nam
 export interface WorkspaceOptions {
   /** `tmp_path`, absolute. */
   root: string;
-  /** Owner of what is made, when tools run as another user. */
-  owner?: Owner | undefined;
 }
 
 export interface ClearResult {
@@ -47,24 +45,25 @@ const ourNames = /^(repository_\d+_template_\d+_|mirror_\d+_|task_\d+$|\.removin
 /** The directories below `tmp_path` and who uses them. One per process. */
 export class Workspace {
   readonly root: string;
-  readonly #owner: Owner | undefined;
   readonly #leases = new Leases();
   #doomed = 0;
 
   constructor(options: WorkspaceOptions) {
     this.root = options.root;
-    this.#owner = options.owner;
   }
 
-  /** Makes the directories of a task. What an earlier process left of a task of the same id is removed first. */
-  async openTask(projectId: number, taskId: number): Promise<TaskWorkspace> {
+  /**
+   * Makes the directories of a task, for `owner` when its tools run as another user. What an earlier process left of a task
+   * of the same id is removed first. Throws UserError when the work root cannot be made.
+   */
+  async openTask(projectId: number, taskId: number, owner?: Owner): Promise<TaskWorkspace> {
     const project = join(this.root, projectName(projectId));
-    await ensureRoot(this.root, this.#owner);
-    await ensurePrivate(project, this.#owner);
+    await ensureRoot(this.root, owner);
+    await ensurePrivate(project, owner);
     const own = this.#leases.share(join(project, taskName(taskId)));
     const leases: Lease[] = [own];
     await removeTree(own.path, project);
-    await ensurePrivate(own.path, this.#owner);
+    await ensurePrivate(own.path, owner);
     const keep = (lease: Lease): string => {
       leases.push(lease);
       return lease.path;
@@ -79,15 +78,15 @@ export class Workspace {
         // What is noted about a home goes with that home: the same number behind the name.
         const number = home.slice(join(project, homeName(repositoryId, templateId)).length);
         const internal = keep(this.#leases.share(join(project, internalName(repositoryId, templateId) + number)));
-        await ensurePrivate(home, this.#owner);
-        await ensurePrivate(internal, this.#owner);
+        await ensurePrivate(home, owner);
+        await ensurePrivate(internal, owner);
         return { home, internal };
       },
       shareProjectHome: () => void keep(this.#leases.share(project)),
       writePrivate: async (name, content) => {
         const path = join(own.path, name);
         await writeFile(path, content, { mode: 0o600, flag: 'wx' });
-        if (this.#owner) await chown(path, this.#owner.uid, this.#owner.gid);
+        if (owner) await chown(path, owner.uid, owner.gid);
         return path;
       },
       close: async () => {

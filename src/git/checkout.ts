@@ -1,0 +1,151 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
+import { removeTree, type Clock } from '../lib/index.ts';
+import { openHandOvers } from '../secrets/index.ts';
+import { gitEnvironment } from './environment.ts';
+import { explainFailure, type GitFailure } from './failure.ts';
+import { Git, type GitOutcome } from './git.ts';
+import { KeyedLock } from './keyed-lock.ts';
+import { type MirrorContext, type ResolvedRevision, resolveInMirror } from './mirror.ts';
+import { parseRemote, type Remote } from './remote.ts';
+import { isHash, isRefName } from './revision.ts';
+import type { CheckoutRequest, CheckoutResult, GitHost } from './types.ts';
+import { updateWorkingTree } from './working-tree.ts';
+
+/** Longest commit message that is reported, in characters (spec 3.6). */
+const maxMessageLength = 100;
+
+/** Mirrors are shared by all tasks of this process. */
+const mirrorLocks = new KeyedLock();
+
+/** Works with tokens in the password of any login; some servers want precisely this one. */
+const tokenLogin = 'x-token-auth';
+
+/**
+ * Checks a revision out: the repository's mirror is brought up to date (one fetch), then the working tree (one checkout).
+ * Damage to either, for instance after a power cut, is repaired once by making it anew. Never rejects for what may
+ * happen to git; ends at once, as `stopped`, when the host's signal is aborted.
+ */
+export async function checkout(
+  request: CheckoutRequest,
+  host: GitHost,
+  options: { clock?: Clock } = {},
+): Promise<CheckoutResult> {
+  const remote = parseRemote(request.url);
+  const problem = problemWith(request, remote);
+  if (problem !== undefined) return { kind: 'failed', reason: problem };
+  const password = passwordFor(request, remote);
+  const pipe = password === undefined ? undefined : join(request.privateDirectory, `${request.keyPrefix}-credentials`);
+  const handOver = pipe === undefined || password === undefined ? [] : [{ path: pipe, content: password }];
+  const { signal } = host;
+  const { uid, gid } = request;
+  try {
+    const close = await openHandOvers(handOver, { signal, uid, gid });
+    try {
+      const git = new Git(request, host, gitEnvironment(request, remote, pipe));
+      const outcome = await performWithRepair({ git, host, request, remote, clock: options.clock });
+      return resultOf(outcome, request, remote, pipe !== undefined || request.credentials.kind === 'agent');
+    } finally {
+      await close();
+    }
+  } catch (error: unknown) {
+    if (signal.aborted) return { kind: 'stopped' };
+    throw error;
+  }
+}
+
+async function performWithRepair(context: MirrorContext): Promise<GitOutcome<ResolvedRevision | undefined>> {
+  const { host, request } = context;
+  for (let repaired = false; ; repaired = true) {
+    const found = await mirrorLocks.run(request.mirror, host.signal, () => resolveInMirror(context));
+    if (found.kind === 'failed' && !repaired && isDamage(found.failure)) {
+      await repair(context, found.failure, [request.mirror]);
+      continue;
+    }
+    if (found.kind !== 'ok' || !found.value) return found;
+    if (request.revision.kind === 'commit' && !repaired) host.log(`Checkout repository to ${request.revision.name}`);
+    const updated = await updateWorkingTree(context, found.value);
+    if (updated.kind === 'failed' && !repaired && isRepairable(updated.failure)) {
+      const damaged = updated.failure.kind === 'damaged' ? [request.mirror, request.directory] : [request.directory];
+      await repair(context, updated.failure, damaged);
+      continue;
+    }
+    return updated.kind === 'ok' ? found : updated;
+  }
+}
+
+function isDamage({ kind }: GitFailure): boolean {
+  return kind === 'damaged' || kind === 'locked';
+}
+
+/** A working tree costs little, so whatever went wrong in it, short of the network and the disk, is answered with a new one. */
+function isRepairable({ kind }: GitFailure): boolean {
+  return isDamage({ kind, said: '', retryable: false }) || kind === 'other' || kind === 'revision';
+}
+
+async function repair({ host, request }: MirrorContext, failure: GitFailure, damaged: string[]): Promise<void> {
+  const { lock } = failure;
+  const inside = damaged.some((path) => lock?.startsWith(path + sep));
+  if (lock !== undefined && inside) {
+    // Nobody but us works here: the lock is what a killed git left.
+    host.log(`Removing a lock that an interrupted git left (${lock.slice(dirname(request.mirror).length + 1)})`);
+    await rm(lock, { force: true });
+    return;
+  }
+  host.log(`The local copy of the repository is damaged (${failure.said}), making it anew`);
+  for (const path of damaged) {
+    await mirrorLocks.run(path, host.signal, () => removeTree(path, dirname(path)));
+  }
+}
+
+function problemWith({ revision, mirror, privateDirectory }: CheckoutRequest, remote: Remote): string | undefined {
+  const what = revision.kind === 'branch' ? 'branch' : 'commit';
+  if (revision.name === '')
+    return `the repository ${remote.display} has no ${what} to check out. Enter one in its settings.`;
+  if (!isRefName(revision.name) && !isHash(revision.name)) {
+    return `${JSON.stringify(revision.name)} cannot be the name of a ${what}. Correct it in the repository, the template or the task.`;
+  }
+  if (!existsSync(dirname(mirror)) || !existsSync(privateDirectory)) {
+    return `the work directory ${dirname(mirror)} has disappeared. Do not clean up below tmp_path while tasks run.`;
+  }
+  return undefined;
+}
+
+/** User name and password in the form of git-credential, for a remote that can use them. */
+function passwordFor({ credentials }: CheckoutRequest, remote: Remote): string | undefined {
+  if (remote.kind !== 'http') return undefined;
+  const { login, password } =
+    credentials.kind === 'password' ? credentials : { login: remote.login ?? '', password: remote.password };
+  if (credentials.kind !== 'password' && remote.login === undefined) return undefined;
+  // A lone user name in a URL is how tokens are written there.
+  if (password === undefined) return credentialText(login, '');
+  return credentialText(login === '' ? tokenLogin : login, password);
+}
+
+/** One line each; git-credential has no way to write a line break, and no password has one. */
+function credentialText(login: string, password: string): string {
+  const oneLine = (text: string): string => text.replaceAll(/[\r\n\0]/g, '');
+  return `username=${oneLine(login)}\npassword=${oneLine(password)}\n`;
+}
+
+function resultOf(
+  outcome: GitOutcome<ResolvedRevision | undefined>,
+  { revision }: CheckoutRequest,
+  remote: Remote,
+  hadCredentials: boolean,
+): CheckoutResult {
+  if (outcome.kind === 'stopped') return { kind: 'stopped' };
+  if (outcome.kind === 'failed') {
+    return { kind: 'failed', reason: explainFailure(outcome.failure, remote.display, hadCredentials) };
+  }
+  if (!outcome.value) {
+    const what = revision.kind === 'branch' ? 'there is no branch or tag' : 'there is no commit, branch or tag';
+    return {
+      kind: 'failed',
+      reason: `${what} ${revision.name} in ${remote.display}. Was it deleted or renamed? Check the repository, the template and the task.`,
+    };
+  }
+  const { hash, subject } = outcome.value;
+  return { kind: 'done', commit: { hash, message: Array.from(subject).slice(0, maxMessageLength).join('') } };
+}

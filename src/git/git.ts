@@ -1,0 +1,67 @@
+import type { ProcessResult } from '../execution/index.ts';
+import { assertNever } from '../lib/index.ts';
+import { classifyFailure, type GitFailure } from './failure.ts';
+import type { CheckoutRequest, GitHost, GitStep } from './types.ts';
+
+export type GitOutcome<T = undefined> =
+  | { kind: 'ok'; value: T }
+  | { kind: 'stopped' }
+  | { kind: 'failed'; failure: GitFailure };
+
+/** Runs git for one checkout: always the same environment, user and way to stop. */
+export class Git {
+  readonly #request: CheckoutRequest;
+  readonly #host: GitHost;
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #counts = new Map<string, number>();
+
+  constructor(request: CheckoutRequest, host: GitHost, env: Readonly<Record<string, string>>) {
+    this.#request = request;
+    this.#host = host;
+    this.#env = env;
+  }
+
+  /** Runs git with its output live in the log. `name` is part of the step's key. */
+  async run(name: string, cwd: string, args: readonly string[], env: Record<string, string> = {}): Promise<GitOutcome> {
+    const step = this.#step(name, cwd, args, env);
+    const result = await this.#host.run(step);
+    if (succeeded(result)) return { kind: 'ok', value: undefined };
+    return failure(result, result.kind === 'exited' ? await this.#host.tail(step.key) : '');
+  }
+
+  /** Runs git for what it prints on standard output. */
+  async read(name: string, cwd: string, args: readonly string[]): Promise<GitOutcome<string>> {
+    const { result, stdout, stderr } = await this.#host.capture(this.#step(name, cwd, args, {}));
+    return succeeded(result) ? { kind: 'ok', value: stdout } : failure(result, stderr);
+  }
+
+  #step(name: string, cwd: string, args: readonly string[], env: Record<string, string>): GitStep {
+    const count = (this.#counts.get(name) ?? 0) + 1;
+    this.#counts.set(name, count);
+    const { keyPrefix, stop, uid, gid } = this.#request;
+    const key = `${keyPrefix}-${name}${count > 1 ? `-${count}` : ''}`;
+    return { key, command: 'git', args, cwd, env: { ...this.#env, ...env }, stop, uid, gid };
+  }
+}
+
+function succeeded(result: ProcessResult): boolean {
+  return result.kind === 'exited' && result.code === 0;
+}
+
+function failure(result: ProcessResult, output: string): GitOutcome<never> {
+  switch (result.kind) {
+    case 'stopped':
+      return { kind: 'stopped' };
+    case 'unstartable':
+      return { kind: 'failed', failure: { kind: 'no-git', said: result.message, retryable: false } };
+    case 'signalled':
+      return {
+        kind: 'failed',
+        failure: { kind: 'other', said: `git was ended by ${result.signal}`, retryable: true },
+      };
+    case 'exited':
+      return { kind: 'failed', failure: classifyFailure(output) };
+    default:
+      return assertNever(result);
+  }
+}
