@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../src/protocol/ui/index.ts';
+import { decodeLine } from '../../src/server/store/log-lines.ts';
 import { TaskLogs } from '../../src/server/store/task-logs.ts';
 
 let dir: string;
@@ -34,7 +35,7 @@ function records(from: number, to: number): LogRecord[] {
 
 async function read(logs: TaskLogs, taskId = 1): Promise<LogRecord[]> {
   const all: LogRecord[] = [];
-  for await (const batch of logs.read(taskId)) all.push(...batch);
+  for await (const batch of logs.read(taskId)) all.push(...batch.map(decodeLine));
   return all;
 }
 

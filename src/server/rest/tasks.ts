@@ -4,6 +4,7 @@ import { json, noContent, RefusedRequest, type RequestContext, type Router, text
 import { decodeNewTask, decodeStop, encodeOutputLine, encodeTask, isFinished } from '../../protocol/ui/index.ts';
 import { userOf } from '../access.ts';
 import type { TaskRecord } from '../store/records.ts';
+import { decodeLine, textOf } from '../store/log-lines.ts';
 import { TaskControl } from '../tasks/control.ts';
 import { viewTask } from '../tasks/view.ts';
 import { idIn, known, projectOf, type RestParts } from './parts.ts';
@@ -74,18 +75,21 @@ export function addTasks(router: Router, parts: RestParts): void {
   });
 }
 
-type Batches = AsyncIterable<readonly { time: string; message: string }[]>;
+type Batches = AsyncIterable<readonly string[]>;
 
 async function* jsonLines(taskId: number, batches: Batches): AsyncGenerator<string> {
   let separator = '[';
   for await (const batch of batches) {
-    yield separator + batch.map((record) => encodeOutputLine(taskId, record)).join(',');
+    yield separator + batch.map((line) => encodeOutputLine(taskId, decodeLine(line))).join(',');
     separator = ',';
   }
   yield separator === '[' ? '[]' : ']';
 }
 
 async function* plainLines(batches: Batches): AsyncGenerator<string> {
-  for await (const batch of batches)
-    yield stripVTControlCharacters(batch.map(({ message }) => `${message}\n`).join(''));
+  for await (const batch of batches) {
+    const lines = `${batch.map(textOf).join('\n')}\n`;
+    // Most logs have no colours, and looking for them thoroughly is what takes the time.
+    yield lines.includes('\u001b') || lines.includes('\u009b') ? stripVTControlCharacters(lines) : lines;
+  }
 }

@@ -13,15 +13,16 @@ export function encodeLines(records: readonly LogRecord[]): Buffer {
 }
 
 /**
- * The lines of a log file in batches, without marks. Holds one piece of the file in memory at a time. The file may grow
- * meanwhile; what was there at the beginning is read.
+ * The lines of a log file in batches, `<time> <text>`, without marks. Holds one piece of the file in memory at a time. The file
+ * may grow meanwhile; what was there at the beginning is read.
  */
-export async function* readLines(path: string): AsyncGenerator<LogRecord[]> {
+export async function* readLines(path: string): AsyncGenerator<string[]> {
   let rest = '';
   for await (const piece of readPieces(path)) {
     const lines = (rest + piece).split('\n');
     rest = lines.pop() ?? '';
-    const records = lines.flatMap((line) => (line === '' ? [] : [decodeLine(line)]));
+    // Marks are empty lines, a few among thousands.
+    const records = lines.includes('') ? lines.filter((line) => line !== '') : lines;
     if (records.length > 0) yield records;
   }
 }
@@ -40,7 +41,13 @@ async function* readPieces(path: string): AsyncGenerator<string> {
   for await (const piece of stream) yield String(piece);
 }
 
-function decodeLine(line: string): LogRecord {
+/** The text of a line. */
+export function textOf(line: string): string {
+  return line.slice(line.indexOf(' ') + 1);
+}
+
+/** Time and text of a line. */
+export function decodeLine(line: string): LogRecord {
   const space = line.indexOf(' ');
   return { time: line.slice(0, space), message: line.slice(space + 1) };
 }

@@ -52,7 +52,8 @@ export class TaskLogs {
     this.#listener?.(taskId, [record]);
   }
 
-  read(taskId: number): AsyncGenerator<LogRecord[]> {
+  /** The lines of a log in batches, `<time> <text>`. */
+  read(taskId: number): AsyncGenerator<string[]> {
     return readLines(this.#path(taskId));
   }
 

@@ -70,7 +70,7 @@ export class ScriptedRunner {
   /** Ids of the new jobs in the next answer. */
   async newJobs(): Promise<number[]> {
     const state = await this.get();
-    return (state.new_jobs ?? []).map((job: Json) => job.task.id);
+    return (state.new_jobs ?? []).map(({ task }: Json) => task.id);
   }
 
   async put(jobs: readonly object[] | null): Promise<{ status: number; json: Json }> {
