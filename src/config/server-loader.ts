@@ -36,10 +36,10 @@ async function read(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error: unknown) {
-    const hint =
-      codeOf(error) === 'ENOENT'
-        ? 'Name the file with --config, or start from server.example.yaml.'
-        : 'Check its permissions.';
-    throw new ConfigError(`the server file cannot be read: ${messageOf(error)}`, { source: file, hint, cause: error });
+    if (codeOf(error) === 'ENOENT') {
+      const hint = 'Name it with --config, or start from server.example.yaml.';
+      throw new ConfigError(`the server file ${file} does not exist`, { hint, cause: error });
+    }
+    throw new ConfigError(`the server file cannot be read: ${messageOf(error)}`, { source: file, cause: error });
   }
 }
