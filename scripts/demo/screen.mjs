@@ -1,4 +1,5 @@
-import { formatDuration, paint, say } from '../setup/console.mjs';
+import util from 'node:util';
+import { formatDuration, paint, say, usesColour } from '../setup/console.mjs';
 
 const WIDTH = 8;
 
@@ -7,7 +8,9 @@ export function taskPrinter(tasks) {
   const byId = new Map(tasks.map((task) => [task.id, task]));
   return ({ type, task_id: id, output }) => {
     const task = byId.get(id);
-    if (task && type === 'log') say(`${paint(task.colour, `${task.label.padEnd(WIDTH)} │`)} ${output}`.trimEnd());
+    if (!task || type !== 'log') return;
+    const text = usesColour() ? output : util.stripVTControlCharacters(output);
+    say(`${paint(task.colour, `${task.label.padEnd(WIDTH)} │`)} ${text}`.trimEnd());
   };
 }
 

@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { usesColour } from '../setup/console.mjs';
 import { isolatedEnv } from '../setup/environment.mjs';
 import { root } from '../setup/paths.mjs';
 
@@ -51,7 +50,7 @@ async function furnish(directory) {
   const runner = {
     web_host: url,
     tmp_path: join(directory, 'work'),
-    env_vars: { DEMO_OUTPUT: join(directory, 'output'), ...(usesColour() ? {} : { ANSIBLE_NOCOLOR: '1' }) },
+    env_vars: { DEMO_OUTPUT: join(directory, 'output') },
     runner: { name: 'demo', max_parallel_tasks: 2, token_file: join(directory, 'runner.token') },
   };
   await writeFile(runnerFile, `${JSON.stringify(runner, undefined, 2)}\n`);

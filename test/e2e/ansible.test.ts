@@ -113,7 +113,7 @@ describe('a playbook', () => {
     const log = await world.api.log(id);
     expect({ status: task.status, commit: task.commit_hash, log }).toMatchObject({
       status: 'success',
-      commit: world.repository.commit,
+      commit: world.commit,
     });
     expect(readFileSync(join(world.output, 'greeting'), 'utf8')).toBe('Hello over ssh');
     expect(log.join('\n')).toMatch(/^loopback +: ok=3 +changed=1 /m);

@@ -53,7 +53,7 @@ describe('a script', () => {
     });
     const task = await world.api.waitUntilFinished(id);
     const log = await world.api.log(id);
-    expect(task).toMatchObject({ status: 'success', commit_hash: world.repository.commit });
+    expect(task).toMatchObject({ status: 'success', commit_hash: world.commit });
     expect(log).toEqual(
       expect.arrayContaining([
         'argument <--from-template>',
@@ -63,7 +63,7 @@ describe('a script', () => {
         'argument <colour=dark blue>',
         'argument <extra=one>',
         'token bytes: 12',
-        `region is eu, password is ***, on ${world.repository.commit}`,
+        `region is eu, password is ***, on ${world.commit}`,
         'over the standard error: ***',
       ]),
     );

@@ -4,10 +4,10 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
+import { TestRepository } from '../git-repository.ts';
 import { tempDir } from '../temp-dir.ts';
 import { Api } from './api.ts';
 import { ensureBuilt, runProgram, startProgram, type Ended, type RunningProgram } from './program.ts';
-import { makeRepository, type TestRepository } from './repository.ts';
 import { killProcessesWith } from './survivors.ts';
 
 export interface WorldOptions {
@@ -28,7 +28,8 @@ export interface World {
   readonly output: string;
   /** In the environment of every process of every task, so that survivors can be found. */
   readonly mark: string;
-  readonly repository: TestRepository;
+  /** Hash of the commit with the files. */
+  readonly commit: string;
   readonly api: Api;
   startServer(): Promise<RunningProgram>;
   /** Registers the runner; the first `startRunner` does so by itself. */
@@ -46,7 +47,8 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   const url = `http://127.0.0.1:${port}`;
   const token = randomBytes(16).toString('hex');
   const registrationToken = randomBytes(16).toString('hex');
-  const repository = makeRepository(join(directory, 'repository'), options.files);
+  const repository = new TestRepository(join(directory, 'repository'));
+  const commit = repository.commit(options.files);
   const home = join(directory, 'home');
   mkdirSync(home);
   const output = join(directory, 'output');
@@ -111,7 +113,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     directory,
     output,
     mark,
-    repository,
+    commit,
     api,
     register,
     async startServer() {
