@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { Embedded } from './embedded.ts';
@@ -7,13 +6,13 @@ import { memoryOf, until, Workbench } from './workbench.ts';
 
 const lines = 1_000_000;
 /** 72 bytes a line, its end included: a number and a text of the usual kind. */
-const manyLines = `awk 'BEGIN { for (i = 1; i <= ${lines}; i++) printf "%07d ok: [web1.example.com] => task output of an ordinary playbook run\\n", i }'\n`;
+const manyLines = `echo "$EPOCHREALTIME"\nawk 'BEGIN { for (i = 1; i <= ${lines}; i++) printf "%07d ok: [web1.example.com] => task output of an ordinary playbook run\\n", i }'\n`;
 const longBytes = 100_000_000;
-const longLine = `head -c ${longBytes} /dev/zero | tr '\\0' x\n`;
+const longLine = `echo "$EPOCHREALTIME"\nhead -c ${longBytes} /dev/zero | tr '\\0' '~'\n`;
 
 /**
- * From the start of the tool to the server's acknowledgement of its last line, through the embedded server. Floor: the same
- * tool writing to a file, and `wc` reading it.
+ * From the start of the script, by its own clock, to the server's acknowledgement of its last line, through the embedded
+ * server. Floor: the same tool writing to a file, and `wc` reading it.
  */
 export async function logs(): Promise<Figure[]> {
   const bench = new Workbench();
@@ -27,7 +26,7 @@ export async function logs(): Promise<Figure[]> {
     const peak = memoryOf(runner).peak;
     const missing = await missingLines(server, many.id);
     const long = await timed(server, 2);
-    const longSeen = await outputBytes(server, long.id, 'x'.charCodeAt(0));
+    const longSeen = await outputBytes(server, long.id, '~'.charCodeAt(0));
     if (missing > 0) throw new Error(`${missing} lines are missing or out of order on the server`);
     if (longSeen !== longBytes) throw new Error(`${longSeen} of ${longBytes} bytes of the long line are on the server`);
     return [
@@ -48,19 +47,29 @@ export async function logs(): Promise<Figure[]> {
 }
 
 async function timed(server: Embedded, template: number): Promise<{ id: number; seconds: number }> {
-  const start = Date.now();
   const id = await server.createTask(template);
   await until('the task is over', async () => (await server.status(id)) === 'success', 120_000);
-  return { id, seconds: (Date.now() - start) / 1000 };
+  const end = Date.now() / 1000;
+  return { id, seconds: end - (await scriptStart(server, id)) };
+}
+
+/** The first line that a script printed: seconds since the epoch. */
+async function scriptStart(server: Embedded, id: number): Promise<number> {
+  let head = '';
+  for await (const chunk of (await server.rawOutput(id)).body ?? []) {
+    head += Buffer.from(chunk).toString();
+    const stamp = /^(\d+[.,]\d{6})$/m.exec(head)?.[1];
+    if (stamp !== undefined) return Number(stamp.replace(',', '.'));
+  }
+  throw new Error('the script printed no time');
 }
 
 function bareRun(directory: string): [bytes: number, seconds: number] {
   const file = join(directory, 'bare.log');
   const start = process.hrtime.bigint();
-  spawnSync('sh', ['-c', `${manyLines.trim()} > "$0"; wc -l "$0" > /dev/null`, file]);
+  spawnSync('bash', ['-c', `{ ${manyLines.trim()}; } > "$0"; wc -l "$0" > /dev/null`, file]);
   const seconds = Number(process.hrtime.bigint() - start) / 1e9;
   const size = spawnSync('stat', ['-c', '%s', file], { encoding: 'utf8' });
-  createReadStream(file).destroy();
   return [Number(size.stdout), seconds];
 }
 

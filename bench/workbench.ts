@@ -71,11 +71,16 @@ export class Workbench {
 }
 
 /** Waits until `check` holds; throws after `timeoutMs`. */
-export async function until(what: string, check: () => boolean | Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+export async function until(
+  what: string,
+  check: () => boolean | Promise<boolean>,
+  timeoutMs = 60_000,
+  pauseMs = 5,
+): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!(await check())) {
     if (Date.now() > end) throw new Error(`${what}: not within ${timeoutMs} ms`);
-    await sleep(5);
+    await sleep(pauseMs);
   }
 }
 

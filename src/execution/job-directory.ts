@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import {
-  appendFileSync,
   closeSync,
   constants,
   existsSync,
@@ -44,6 +43,7 @@ export class JobDirectory {
   readonly logFd: number;
   readonly #root: string;
   readonly #ackedFd: number;
+  readonly #stepsFd: number;
   #steps: number;
   #closed = false;
 
@@ -54,6 +54,7 @@ export class JobDirectory {
     this.#steps = steps;
     this.logFd = openSync(this.logPath, 'a+', 0o600);
     this.#ackedFd = openSync(join(path, 'acked'), constants.O_RDWR | constants.O_CREAT, 0o600);
+    this.#stepsFd = openSync(join(path, 'steps.jsonl'), 'a', 0o600);
   }
 
   /** Makes the directory of job `id` below `root` (both 0700). Throws the system error when that is not possible. */
@@ -124,7 +125,7 @@ export class JobDirectory {
   }
 
   record(event: JobEvent): void {
-    appendFileSync(join(this.path, 'steps.jsonl'), `${JSON.stringify(event)}\n`, { mode: 0o600 });
+    writeSync(this.#stepsFd, `${JSON.stringify(event)}\n`);
   }
 
   /** Number and exit file of the next step. */
@@ -158,6 +159,7 @@ export class JobDirectory {
     this.#closed = true;
     closeSync(this.logFd);
     closeSync(this.#ackedFd);
+    closeSync(this.#stepsFd);
   }
 
   /** Closes and removes the directory. */

@@ -76,17 +76,18 @@ export class LogCursor {
 
   /**
    * Writes complete lines as JSON objects `{"time","message"}` joined by commas (spec 3.6), up to about `maxBytes` (at
-   * least one when there is one). With `final` the log has ended: what is left without a line end is a record too.
+   * least one when there is one). With `final` the log has ended: what is left without a line end is a record too. Reads
+   * on from the end of `after`, a batch that is on its way, instead of from what the server has.
    */
-  read(writer: ByteWriter, maxBytes: number, final: boolean): LogBatch {
+  read(writer: ByteWriter, maxBytes: number, final: boolean, after?: LogBatch): LogBatch {
     const { fd, marks } = this.#options;
     const fileSize = fstatSync(fd).size;
     // Everything that is read has a mark from now on, so that reading it again gives the same times.
     marks.add(fileSize, this.#options.now());
     const masker = this.#options.masker();
     const limit = writer.length + maxBytes;
-    const time: RecordTime = { ...this.#time };
-    let offset = this.#offset;
+    const time: RecordTime = { ...(after?.endTime ?? this.#time) };
+    let offset = after?.end ?? this.#offset;
     let mark = 0;
     let count = 0;
 

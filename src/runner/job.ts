@@ -169,18 +169,19 @@ export class Job {
 
   /**
    * Writes the next part of the report into `body`, about `maxBytes` of log; undefined, and nothing written, when there
-   * is nothing new and `always` is not set.
+   * is nothing new and `always` is not set. New is what goes beyond `after`, a report on its way, or else beyond what the
+   * server has acknowledged.
    */
-  report(body: ProgressBody, maxBytes: number, always: boolean): PendingReport | undefined {
+  report(body: ProgressBody, maxBytes: number, always: boolean, after?: PendingReport): PendingReport | undefined {
     if (this.#state === 'queued' || this.#state === 'gone' || this.#onGivenUp) return undefined;
     const ended = this.#state === 'ended';
     const commit = this.#commit;
     body.openJob(this.id);
-    const batch = this.#attached?.cursor.read(body.writer, maxBytes, ended);
+    const batch = this.#attached?.cursor.read(body.writer, maxBytes, ended, after?.batch);
     const more = batch?.more ?? false;
     const status = ended && more ? this.#liveStatus : this.#status;
-    const news =
-      (batch?.count ?? 0) > 0 || status !== this.#acknowledged.status || commit !== this.#acknowledged.commit;
+    const known = after ?? this.#acknowledged;
+    const news = (batch?.count ?? 0) > 0 || status !== known.status || commit !== known.commit;
     if (!news && !always) {
       body.dropJob();
       return undefined;

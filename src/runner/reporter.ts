@@ -28,6 +28,9 @@ export interface ReporterOptions {
 /** A server or proxy that calls requests too large gets smaller ones, but not below this. */
 const minRequestBytes = 16 * 1024;
 
+/** Milliseconds until a request of several megabytes is in the hands of the system. */
+const requestHeadStartMs = 2;
+
 const retry = { initialMs: 500, maxMs: 15_000 };
 
 /**
@@ -41,7 +44,9 @@ const retry = { initialMs: 500, maxMs: 15_000 };
 export class Reporter {
   readonly #options: ReporterOptions;
   readonly #backoff: Backoff;
-  readonly #body = new ProgressBody();
+  /** The body that is sent, and the one that is put together meanwhile. */
+  #body = new ProgressBody();
+  #nextBody = new ProgressBody();
   readonly #abort = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #sending = false;
@@ -118,7 +123,7 @@ export class Reporter {
     this.#dirty = false;
     this.#urgent = false;
     try {
-      const pending = this.#collect(heartbeat);
+      const pending = this.#collect(this.#body, heartbeat);
       if (pending.length > 0 || !this.#connected) await this.#put(pending);
     } finally {
       this.#sending = false;
@@ -126,10 +131,10 @@ export class Reporter {
     }
   }
 
-  #collect(heartbeat: boolean): PendingReport[] {
+  /** Writes a report into `body`, beyond what `before` has on its way. */
+  #collect(body: ProgressBody, heartbeat: boolean, before: readonly PendingReport[] = []): PendingReport[] {
     const jobs = [...this.#options.jobs()].filter((job) => job.state === 'active' || job.state === 'ended');
     const pending: PendingReport[] = [];
-    const body = this.#body;
     body.reset();
     this.#turn = jobs.length === 0 ? 0 : this.#turn % jobs.length;
     let room = this.#requestBytes;
@@ -142,24 +147,44 @@ export class Reporter {
       }
       // Every job still to come is left a share of the request.
       const share = Math.max(minRequestBytes, Math.floor(room / (jobs.length - index)));
-      const before = body.writer.length;
-      const report = job.report(body, this.#alone > 0 ? room : share, heartbeat);
+      const length = body.writer.length;
+      const onItsWay = before.find((entry) => entry.job === job);
+      const report = job.report(body, this.#alone > 0 ? room : share, heartbeat, onItsWay);
       if (!report) continue;
       pending.push(report);
-      room -= body.writer.length - before;
+      room -= body.writer.length - length;
     }
     this.#turn += 1;
     return pending;
   }
 
-  async #put(pending: PendingReport[]): Promise<void> {
-    this.#lastSentAt = this.#options.clock.now();
-    try {
-      const { terminatedJobs } = await this.#options.client.report(this.#body.finish(), this.#abort.signal);
-      this.#accepted(pending, terminatedJobs);
-    } catch (error: unknown) {
-      if (!this.#abort.signal.aborted) this.#failed(error, pending);
+  /** Sends a report, and as long as more of a log is ready than fitted, the next ones right behind it. */
+  async #put(first: PendingReport[]): Promise<void> {
+    let pending: PendingReport[] | undefined = first;
+    while (pending && !this.#abort.signal.aborted) {
+      const sent: PendingReport[] = pending;
+      this.#lastSentAt = this.#options.clock.now();
+      const answer = this.#options.client.report(this.#body.finish(), this.#abort.signal);
+      const [answered, prepared] = await Promise.allSettled([answer, this.#prepareNext(sent)]);
+      if (answered.status === 'rejected') {
+        if (!this.#abort.signal.aborted) this.#failed(answered.reason, sent);
+        return;
+      }
+      const { terminatedJobs } = answered.value;
+      this.#accepted(sent, terminatedJobs);
+      // What the server does not want any more is not sent behind. A fault in preparing shows again in the next round.
+      pending = terminatedJobs.length === 0 && prepared.status === 'fulfilled' ? prepared.value : undefined;
+      [this.#body, this.#nextBody] = [this.#nextBody, this.#body];
     }
+  }
+
+  /** While the server reads one report of a long log, the next is put together. */
+  async #prepareNext(sent: readonly PendingReport[]): Promise<PendingReport[] | undefined> {
+    if (this.#alone > 0 || !sent.some((entry) => entry.more)) return undefined;
+    // The request must get out of the door before this keeps the thread busy.
+    await this.#options.clock.sleep(requestHeadStartMs);
+    const next = this.#collect(this.#nextBody, false, sent);
+    return next.length > 0 ? next : undefined;
   }
 
   #accepted(pending: PendingReport[], terminated: readonly number[]): void {
