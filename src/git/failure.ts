@@ -39,7 +39,7 @@ const patterns: readonly (readonly [GitFailureKind, RegExp])[] = [
   ['locked', /Unable to create '[^']+\.lock': File exists|cannot lock ref .*: Unable to create/i],
   [
     'network',
-    /Could not resolve host|Temporary failure in name resolution|Name or service not known|Connection (refused|reset|timed out|closed)|Broken pipe|No route to host|Network is unreachable|Operation timed out|early EOF|RPC failed|returned error: (408|429|5\d\d)|The remote end hung up unexpectedly|unexpected disconnect|SSL_ERROR|TLS connection was non-properly|Empty reply from server|Recv failure|kex_exchange_identification|banner exchange/i,
+    /Could not resolve host|Failed to connect|Could ?n.t connect to server|Temporary failure in name resolution|Name or service not known|Connection (refused|reset|timed out|closed)|Broken pipe|No route to host|Network is unreachable|Operation timed out|early EOF|RPC failed|returned error: (408|429|5\d\d)|The remote end hung up unexpectedly|unexpected disconnect|SSL_ERROR|TLS connection was non-properly|Empty reply from server|Recv failure|kex_exchange_identification|banner exchange/i,
   ],
   [
     'damaged',

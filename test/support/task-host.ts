@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { JobDirectory, Seal, sweepTagged } from '../../src/execution/index.ts';
+import { createLocalHost } from '../../src/executors/index.ts';
+import type { TaskStatus } from '../../src/protocol/ui/index.ts';
+import type { Commit, Step, TaskHost } from '../../src/tasks/index.ts';
+import { tempDir } from './temp-dir.ts';
+
+/** The real local executor on a job directory of its own, with what the runner would see of it. */
+export interface TestTaskHost {
+  host: TaskHost;
+  /** Every step that was run or captured, in order. */
+  steps: Step[];
+  statuses: TaskStatus[];
+  commits: Commit[];
+  secrets: string[];
+  /** Lines of the log so far, without the last line end. */
+  lines(): string[];
+  stop(): void;
+}
+
+/** `onStep` sees each step before it starts. */
+export async function testTaskHost(onStep: (step: Step) => void = () => {}): Promise<TestTaskHost> {
+  const root = join(tempDir(), 'jobs');
+  const directory = await JobDirectory.create(root, 1, '{}', new Seal('test'));
+  const abort = new AbortController();
+  const seen: Pick<TestTaskHost, 'steps' | 'statuses' | 'commits' | 'secrets'> = {
+    steps: [],
+    statuses: [],
+    commits: [],
+    secrets: [],
+  };
+  onTestFinished(() => {
+    abort.abort();
+    sweepTagged(directory.tag);
+    directory.close();
+  });
+  const local = createLocalHost({
+    directory,
+    signal: abort.signal,
+    addSecret: (value) => seen.secrets.push(value),
+    setStatus: (status) => seen.statuses.push(status),
+    setCommit: (commit) => seen.commits.push(commit),
+  });
+  const note = (step: Step): Step => {
+    seen.steps.push(step);
+    onStep(step);
+    return step;
+  };
+  return {
+    ...seen,
+    host: { ...local, run: (step) => local.run(note(step)), capture: (step) => local.capture(note(step)) },
+    lines: () => {
+      const text = readFileSync(directory.logPath, 'utf8').replace(/\n$/, '');
+      return text === '' ? [] : text.split('\n');
+    },
+    stop: () => abort.abort(),
+  };
+}
