@@ -40,7 +40,7 @@ export async function runChecks() {
   for (const { title, file, args, hint } of checks) {
     try {
       await step(title, async () => {
-        await run(process.execPath, [file, ...args], { title, env: isolatedEnv(), hint });
+        await run(process.execPath, [file, ...args], { title, env: { ...isolatedEnv(), NO_COLOR: '1' }, hint });
       });
       result.passed += 1;
     } catch (error) {

@@ -11,8 +11,8 @@ import { executable } from './paths.mjs';
 import { runVitest } from './vitest.mjs';
 
 const version = '24.21.0';
-/** Rooms that depend on the runtime's own behaviour more than on tools of the system. */
-const files = ['test/lib', 'test/config', 'test/cli', 'test/logs'];
+/** Where the behaviour of Node.js itself counts: start-up, processes, streams, sockets; and the whole way of a task. */
+const files = ['test/cli', 'test/config', 'test/execution', 'test/http', 'test/logs', 'test/e2e/scripts'];
 
 /** Starts the program and runs some of its tests on a newer Node.js; counts as skipped where that Node.js cannot be had. */
 export async function smokeOnNewerNode() {

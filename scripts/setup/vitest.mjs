@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runVisible } from './command.mjs';
-import { paint, say } from './console.mjs';
+import { paint, say, usesColour } from './console.mjs';
 import { isolatedEnv } from './environment.mjs';
 import { cacheDirectory, root } from './paths.mjs';
 
@@ -14,10 +14,11 @@ export async function runVitest({ title = 'Tests', node = process.execPath, file
   mkdirSync(cacheDirectory, { recursive: true });
   const report = join(cacheDirectory, 'vitest.json');
   rmSync(report, { force: true });
+  const colour = usesColour() ? '--color' : '--no-color';
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const exitCode = await runVisible(
     node,
-    [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...reporters, ...files],
+    [join(root, 'node_modules/vitest/vitest.mjs'), 'run', colour, ...reporters, ...files],
     {
       env: isolatedEnv(),
     },
