@@ -18,4 +18,3 @@ export {
   type TemplateConfig,
   type VariableGroupConfig,
 } from './server-schema.ts';
-export { taskParamsKind } from './server-template-schema.ts';

@@ -40,6 +40,9 @@ async function read(file: string): Promise<string> {
       const hint = 'Name it with --config, or start from server.example.yaml.';
       throw new ConfigError(`the server file ${file} does not exist`, { hint, cause: error });
     }
-    throw new ConfigError(`the server file cannot be read: ${messageOf(error)}`, { source: file, cause: error });
+    throw new ConfigError(`the server file ${file} cannot be read: ${messageOf(error)}`, {
+      source: file,
+      cause: error,
+    });
   }
 }

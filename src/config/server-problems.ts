@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { ConfigError } from '../lib/index.ts';
+import { locatedError } from './located-error.ts';
 import { nearestKey } from './nearest.ts';
 import type { Position, SourceDocument } from './source-document.ts';
 
@@ -91,35 +92,29 @@ export function knownKeys(shape: object): (issue: { code?: string | undefined })
   return (issue) => (issue.code === 'unrecognized_keys' ? `${knownMark}${Object.keys(shape).join(',')}` : undefined);
 }
 
-/** One ConfigError for all problems; its position is that of the first. */
+/** One ConfigError for all problems, each with its place; the position of the error is that of the first. */
 export function toConfigError(problems: readonly ServerProblem[], document: SourceDocument, file: string): ConfigError {
   const placed = problems
     .map((problem) => ({ problem, position: positionOf(document, problem.path) }))
     .sort((a, b) => (a.position?.line ?? 0) - (b.position?.line ?? 0));
-  const lines = placed.slice(0, maxShown).map(({ problem, position }) => describe(problem, position, document));
-  if (placed.length > maxShown) lines.push(`… and ${placed.length - maxShown} more`);
   const [first] = placed;
-  const single = placed.length === 1 && first;
-  return new ConfigError(
-    single
-      ? withoutPlace(lines[0] ?? '')
-      : `${placed.length} problems:\n${lines.map((line) => `  ${line}`).join('\n')}`,
-    {
-      source: file,
-      ...(first?.position ? { line: first.position.line, column: first.position.column } : {}),
-      ...(single ? { key: dotted(first.problem.path) } : {}),
-    },
-  );
+  if (placed.length === 1 && first) {
+    const options = { source: file, ...first.position, key: dotted(first.problem.path) };
+    return locatedError(describe(first.problem, document), options);
+  }
+  const lines = placed.slice(0, maxShown).map(({ problem, position }) => {
+    const place = position ? `line ${position.line}, column ${position.column}: ` : '';
+    return `  ${place}${describe(problem, document)}`;
+  });
+  if (placed.length > maxShown) lines.push(`  … and ${placed.length - maxShown} more`);
+  return new ConfigError(`${file}: ${placed.length} problems:\n${lines.join('\n')}`, {
+    source: file,
+    ...first?.position,
+  });
 }
 
-function describe(problem: ServerProblem, position: Position | undefined, document: SourceDocument): string {
-  const place = position ? `line ${position.line}, column ${position.column}: ` : '';
-  return `${place}${dotted(problem.path)}: ${problem.message}${shown(problem, document)}${suggestion(problem)}`;
-}
-
-/** A single problem has its place in the fields of the error. */
-function withoutPlace(line: string): string {
-  return line.replace(/^line \d+, column \d+: /, '');
+function describe(problem: ServerProblem, document: SourceDocument): string {
+  return `${dotted(problem.path)}: ${problem.message}${shown(problem, document)}${suggestion(problem)}`;
 }
 
 function shown({ path, message, wanted }: ServerProblem, document: SourceDocument): string {

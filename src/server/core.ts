@@ -2,7 +2,7 @@ import type { ServerConfig } from '../config/index.ts';
 import type { Clock } from '../lib/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { Catalog } from './catalog/types.ts';
-import type { RunnerRecord, TaskRecord } from './store/records.ts';
+import type { TaskRecord } from './store/records.ts';
 import type { Store } from './store/store.ts';
 import type { TaskLogs } from './store/task-logs.ts';
 import type { TaskSecrets } from './store/task-secrets.ts';
@@ -30,8 +30,6 @@ export interface Events {
   readonly finished: Signal<TaskRecord>;
   /** Something happened after which a waiting task may find a runner. */
   readonly opportunity: Signal<string>;
-  /** A runner came, changed or went. */
-  readonly runner: Signal<RunnerRecord>;
 }
 
 /** Listeners of one kind of event. */
@@ -50,7 +48,7 @@ export class Signal<T> {
 }
 
 export function createEvents(): Events {
-  return { changed: new Signal(), finished: new Signal(), opportunity: new Signal(), runner: new Signal() };
+  return { changed: new Signal(), finished: new Signal(), opportunity: new Signal() };
 }
 
 /** The current time as it is stored and sent. */

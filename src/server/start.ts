@@ -1,24 +1,21 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
-import { loadServerConfig, parseListen, type ServerConfig } from '../config/index.ts';
+import { loadServerConfig } from '../config/index.ts';
 import { createRouter, listen, type Router } from '../http/index.ts';
-import { type Clock, messageOf, systemClock, UserError } from '../lib/index.ts';
+import { type Clock, systemClock } from '../lib/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import { apiGuard, loadAccess } from './access.ts';
 import { buildCatalog } from './catalog/build.ts';
-import { type Core, createEvents } from './core.ts';
 import { chooseDataDir } from './data-dir.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { Webhooks } from './dispatch/webhook.ts';
+import { exposureWarnings, readTls, withListen } from './listening.ts';
+import { narrate } from './narrate.ts';
+import { openCore } from './open-core.ts';
 import { Reconciler } from './reconcile/reconciler.ts';
 import { addRestApi } from './rest/routes.ts';
 import { addRunnerApi } from './runner-api/routes.ts';
 import { Scheduler } from './schedule/scheduler.ts';
 import { lockDataDir } from './store/lock.ts';
-import { Store } from './store/store.ts';
-import { TaskLogs } from './store/task-logs.ts';
-import { TaskSecrets } from './store/task-secrets.ts';
 import { TaskBoard } from './tasks/task-board.ts';
 import { TaskStarter } from './tasks/task-starter.ts';
 
@@ -57,6 +54,12 @@ export interface RunningServer {
   /** Ends it: requests that are being served are finished, everything is stored. */
   close(): Promise<void>;
 }
+
+/** The largest bodies of the API are variables of a task. */
+const maxApiBytes = 4 * 1024 * 1024;
+
+/** A WebSocket gets every line of every log; so much may wait for one that is slow. */
+const maxWebSocketBytes = 64 * 1024 * 1024;
 
 /** Starts the embedded server (spec 8). Throws UserError or ConfigError; nothing is left running then. */
 export async function startServer(options: StartServerOptions): Promise<RunningServer> {
@@ -103,9 +106,11 @@ async function start(
   const reconciler = new Reconciler(core, board);
   const scheduler = new Scheduler(core, starter);
   closers.push(() => dispatcher.idle());
+  narrate(core);
 
   const router: Router = createRouter({
     guard: apiGuard(() => access),
+    maxBodyBytes: maxApiBytes,
     onError: (error, request) => logger.error('A request failed', { context: 'http', ...request, error }),
   });
   addRunnerApi(router, { core, board, reconciler, registrationToken: () => access.registrationToken });
@@ -149,7 +154,7 @@ async function start(
       schedules: core.catalog.schedules.size,
       runners: [...core.store.runners()].length,
     },
-    warnings: warningsOf(config),
+    warnings: exposureWarnings(config),
     reload: async () => {
       const again = await loadServerConfig(options.configFile, env);
       const catalog = buildCatalog(again, core.store.ids);
@@ -167,60 +172,4 @@ async function start(
     },
     close,
   };
-}
-
-/** A WebSocket gets every line of every log; so much may wait for one that is slow. */
-const maxWebSocketBytes = 64 * 1024 * 1024;
-
-async function openCore(
-  parts: { dataDir: string; clock: Clock; logger: Logger; config: ServerConfig },
-  closers: (() => Promise<void>)[],
-): Promise<Core> {
-  const { dataDir, clock, logger, config } = parts;
-  const store = await Store.open({
-    dir: join(dataDir, 'state'),
-    clock,
-    onCompactionError: (error) => logger.error('The state could not be compacted', { context: 'store', error }),
-  });
-  closers.push(() => store.close());
-  const logs = await TaskLogs.open(join(dataDir, 'logs'), clock);
-  closers.push(() => logs.close());
-  const withSecrets = [...store.unfinished()].filter(({ hasSecrets }) => hasSecrets);
-  const secrets = await TaskSecrets.open(
-    join(dataDir, 'secrets'),
-    withSecrets.map(({ id }) => id),
-  );
-  const catalog = {
-    projects: new Map(),
-    keys: new Map(),
-    repositories: new Map(),
-    inventories: new Map(),
-    variableGroups: new Map(),
-    templates: new Map(),
-    schedules: new Map(),
-  };
-  return { clock, logger, store, logs, secrets, events: createEvents(), config, catalog, watchingSince: clock.now() };
-}
-
-function withListen(config: ServerConfig, flag: string | undefined): ServerConfig {
-  if (flag === undefined) return config;
-  const address = parseListen(flag);
-  if (!address) throw new UserError(`--listen ${flag}: expected host:port or a port, for example 127.0.0.1:3000`);
-  return { ...config, listen: address };
-}
-
-async function readTls(tls: NonNullable<ServerConfig['tls']>): Promise<{ cert: string; key: string }> {
-  try {
-    return { cert: await readFile(tls.certFile, 'utf8'), key: await readFile(tls.keyFile, 'utf8') };
-  } catch (error: unknown) {
-    throw new UserError(`the certificate or its key cannot be read: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-function warningsOf(config: ServerConfig): string[] {
-  const { host } = config.listen;
-  if (config.tls || host === 'localhost' || host === '::1' || host.startsWith('127.')) return [];
-  return [
-    `The server can be reached from the network (${host}) without TLS: tokens and the secrets of tasks travel in plain text. Set tls in the server file, or put a proxy with TLS in front of it.`,
-  ];
 }

@@ -116,7 +116,9 @@ describe('a mistake in a server file', () => {
       column: 9,
       key: 'projects[0].templates[0].allow_parallel_tasks',
     });
-    expect(error.message).toContain('expected true or false, got "yes"');
+    expect(error.message).toBe(
+      `${join(dir, 'server.yaml')}:9:9: projects[0].templates[0].allow_parallel_tasks: expected true or false, got "yes"`,
+    );
   });
 
   it('suggests the nearest key', async () => {
@@ -138,7 +140,7 @@ describe('a mistake in a server file', () => {
 
   it('does not hide the others', async () => {
     const error = await refusal(small.replace('app: bash', 'app: 3').replace('playbook: hello.sh', 'autorun: 3'));
-    expect(error.message).toMatch(/^2 problems:\n {2}line 9, column 9: .*app.*\n {2}line 10/);
+    expect(error.message).toMatch(/server\.yaml: 2 problems:\n {2}line 9, column 9: .*app.*\n {2}line 10/);
   });
 
   it('that is a missing key points at the object that lacks it', async () => {

@@ -46,7 +46,7 @@ function lost(task: TaskRecord, runnerId: number, input: LostInput): Finding | u
   const runner = input.runnerOf(runnerId);
   if (!runner) return loss(task, runnerId, 'the runner was removed');
   const silent = silenceOf(runner, task, input);
-  if (task.status === 'starting') {
+  if (hasNotBegun(task)) {
     // A runner with a webhook may have to start up first; it has the longer time.
     const patience = runner.webhook === undefined ? input.offlineTimeoutMs : input.taskFailTimeoutMs;
     return silent > patience ? loss(task, runnerId, `no contact for ${seconds(silent)}`) : undefined;
@@ -57,10 +57,15 @@ function lost(task: TaskRecord, runnerId: number, input: LostInput): Finding | u
 
 /** A task that has not begun goes back to the queue; one that is to stop has stopped; any other has failed. */
 function loss(task: TaskRecord, runnerId: number, reason: string): Finding {
-  if (task.status === 'starting') {
+  if (hasNotBegun(task)) {
     return { kind: 'requeue', task, note: `Runner #${runnerId} lost the task: ${reason}. Returning task to queue.` };
   }
   return { kind: task.status === 'stopping' ? 'stopped' : 'error', task, note: `Runner lost: ${reason}` };
+}
+
+/** An assigned task can even be waiting: a runner may report that of one in its own queue. */
+function hasNotBegun({ status }: TaskRecord): boolean {
+  return status === 'starting' || status === 'waiting';
 }
 
 /** How long nothing was heard of the runner, in milliseconds; time in which nobody listened, or it had no task, does not count. */

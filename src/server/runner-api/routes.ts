@@ -10,6 +10,9 @@ const path = '/api/internal/runners';
 /** Runners may send what has piled up in one request; the original has no limit at all. */
 const maxReportBytes = 64 * 1024 * 1024;
 
+/** Anybody may send one; the largest thing in it is a public key. */
+const maxRegistrationBytes = 64 * 1024;
+
 export interface RunnerApiParts extends FetchParts {
   registrationToken: () => string;
 }
@@ -24,7 +27,10 @@ export function addRunnerApi(router: Router, parts: RunnerApiParts): void {
       const result = authenticate(core, context);
       return 'refusal' in result ? result.refusal : await handle(result.runner, context);
     };
-  router.route('POST', path, (context) => register(core, parts.registrationToken, context), open);
+  router.route('POST', path, (context) => register(core, parts.registrationToken, context), {
+    ...open,
+    maxBodyBytes: maxRegistrationBytes,
+  });
   router.route(
     'GET',
     path,
