@@ -10,7 +10,11 @@ const tools = {
   python3: { apt: ['python3'], dnf: 'python3', apk: 'python3', brew: 'python' },
   'ansible-playbook': { apt: ['ansible-core', 'ansible'], dnf: 'ansible-core', apk: 'ansible-core', brew: 'ansible' },
   ssh: { apt: ['openssh-client'], dnf: 'openssh-clients', apk: 'openssh-client', brew: 'openssh' },
+  'ssh-keygen': { apt: ['openssh-client'], dnf: 'openssh', apk: 'openssh-keygen', brew: 'openssh' },
   sshd: { apt: ['openssh-server'], dnf: 'openssh-server', apk: 'openssh-server', brew: 'openssh' },
+  openssl: { apt: ['openssl'], dnf: 'openssl', apk: 'openssl', brew: 'openssl' },
+  zsh: { apt: ['zsh'], dnf: 'zsh', apk: 'zsh', brew: 'zsh' },
+  fish: { apt: ['fish'], dnf: 'fish', apk: 'fish', brew: 'fish' },
   sshpass: { apt: ['sshpass'], dnf: 'sshpass', apk: 'sshpass', brew: 'sshpass' },
 };
 
@@ -50,8 +54,8 @@ async function install(names) {
   const apt = ['-q', '-o', 'DPkg::Lock::Timeout=120'];
   try {
     await run('apt-get', [...apt, 'update'], { title: 'apt-get update', env });
-    const packages = [];
-    for (const name of names) packages.push(await knownPackage(tools[name].apt));
+    const packages = new Set();
+    for (const name of names) packages.add(await knownPackage(tools[name].apt));
     await withoutServices(names.includes('sshd'), () =>
       run('apt-get', [...apt, 'install', '--yes', '--no-install-recommends', ...packages], {
         title: 'apt-get install',
@@ -99,7 +103,7 @@ async function withoutServices(needed, work) {
 function advice(names) {
   const manager = managers.find(({ command }) => findTool(command));
   if (!manager) return `Install ${names.join(', ')} and put them on PATH.`;
-  const packages = names.map((name) => [tools[name][manager.name]].flat()[0]);
+  const packages = [...new Set(names.map((name) => [tools[name][manager.name]].flat()[0]))];
   const sudo = manager.name === 'brew' || process.getuid?.() === 0 ? '' : 'sudo ';
   return `To get them: ${sudo}${manager.line(packages.join(' '))}`;
 }
