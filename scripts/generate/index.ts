@@ -3,6 +3,7 @@ import { commandsPage } from './commands-page.ts';
 import { configurationPage } from './configuration-page.ts';
 import { exampleConfig } from './example-config.ts';
 import { runnerSchema } from './runner-schema.ts';
+import { serverPage } from './server-page.ts';
 
 /** Everything that is made from the code, by path from the root of the repository. */
 export function generatedFiles(): Readonly<Record<string, string>> {
@@ -11,6 +12,7 @@ export function generatedFiles(): Readonly<Record<string, string>> {
     'schema/server.schema.json': json(serverJsonSchema()),
     'docs/configuration.md': configurationPage(),
     'docs/commands.md': commandsPage(),
+    'docs/server-file.md': serverPage(),
     'runner.config.example.json': exampleConfig(),
   };
 }

@@ -67,7 +67,7 @@ export function repositorySchema(context: ServerFileContext) {
     git_url: text(
       'URL or path: https://, ssh://, git@host:path, file://, or a directory (/path, ./path, ~/path) that is used in place.',
     ),
-    git_branch: optionalText('Branch. @default main'),
+    git_branch: optionalText('Branch. Default: main.'),
     key: optionalText('Name of the key for git; none for public repositories.'),
   }).transform((repository) => {
     const local = /^(\/|\.{1,2}(\/|$)|~(\/|$))/.test(repository.git_url);

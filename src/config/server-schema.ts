@@ -61,7 +61,7 @@ function runnersSchema(context: ServerFileContext) {
   return strict({
     registration_token: secret(
       context,
-      'Shared token with which runners register. @default a generated one, kept in the data directory',
+      'Shared token with which runners register. Default: a generated one, kept in the data directory.',
     ).optional(),
     offline_timeout_sec: whole(
       { min: 5, max: 86_400, byDefault: 120 },
@@ -100,8 +100,8 @@ export function serverFileSchema(context: ServerFileContext) {
       .strictObject({ cert_file: text('Certificate chain, PEM.'), key_file: text('Private key, PEM.') })
       .optional()
       .meta({ description: 'Serve HTTPS.' }),
-    data_dir: optionalText('Directory of the state and the logs. @default .semaphore-server beside this file'),
-    timezone: optionalText('Time zone of the schedules. @default the one of the machine'),
+    data_dir: optionalText('Directory of the state and the logs. Default: .semaphore-server beside this file.'),
+    timezone: optionalText('Time zone of the schedules. Default: the one of the machine.'),
     api_tokens: list(
       strict({
         name,
@@ -109,7 +109,7 @@ export function serverFileSchema(context: ServerFileContext) {
           error: 'expected at least 16 characters',
         }),
       }),
-      'Tokens of the API; the name is shown as the user of a task. @default one generated token, kept in the data directory',
+      'Tokens of the API; the name is shown as the user of a task. Default: one generated token, kept in the data directory.',
     ),
     runners: runnersSchema(context).meta({ description: 'How runners register and when they count as lost.' }),
     max_task_duration_sec: whole(

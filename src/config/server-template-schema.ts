@@ -20,7 +20,7 @@ const argumentsSchema = z
 
 const surveyVarSchema = strict({
   name: text('Name of the variable.'),
-  title: optionalText('Question that a user sees. @default the name'),
+  title: optionalText('Question that a user sees. Default: the name.'),
   description: optionalText('Explanation of the question.'),
   type: z
     .enum(['', 'string', 'int', 'enum', 'secret', 'text', 'select'])
@@ -47,7 +47,7 @@ const surveyVarSchema = strict({
 
 const vaultSchema = strict({
   id,
-  name: optionalText('Vault id of Ansible. @default default'),
+  name: optionalText('Vault id of Ansible. Default: default.'),
   key: optionalText('Name of a login_password key that holds the password.'),
   script: optionalText('Path of a password client script in the repository, instead of a key.'),
 }).refine((vault) => (vault.key === undefined) !== (vault.script === undefined), {
@@ -111,7 +111,7 @@ export const templateSchema = strict({
     .meta({ description: 'File of the repository for Ansible and scripts; directory for the Terraform family.' }),
   working_directory: optionalText('Ansible only: directory of the repository in which the playbook runs.'),
   repository: text('Name of the repository.'),
-  inventory: optionalText('Name of the inventory. @default for Ansible: localhost'),
+  inventory: optionalText('Name of the inventory. Default: for Ansible: localhost.'),
   variable_groups: list(z.string(), 'Names of variable groups; a later one wins.'),
   arguments: argumentsSchema,
   allow_override_args_in_task: flag(false, 'A task may bring its own arguments.'),
@@ -234,7 +234,7 @@ export const scheduleSchema = strict({
     'When: five fields (minute hour day month weekday), or six with seconds first, or @daily and the like.',
     '0 3 * * *',
   ),
-  timezone: optionalText('Time zone, for example Europe/Berlin. @default the `timezone` of the file'),
+  timezone: optionalText('Time zone, for example Europe/Berlin. Default: the `timezone` of the file.'),
   active: flag(true, 'False keeps the schedule without running it.'),
   task: scheduledTaskSchema.meta({ description: 'What its tasks are given.' }),
 }).transform((schedule) => ({
