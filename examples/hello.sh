@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
-# What the template "Say hello" of server.example.yaml runs.
-echo "Hello from $(hostname), task $SEMAPHORE_TASK_DETAILS_ID. Arguments: $*"
+# The first task of server.example.yaml.
+echo "Hello from $(hostname), task $SEMAPHORE_TASK_ID"
