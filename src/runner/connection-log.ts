@@ -1,16 +1,20 @@
 import { messageOf, RemoteError, type Clock } from '../lib/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 
+/** Asking for work, or reporting it. One may work while the other does not. */
+type Direction = 'poll' | 'report';
+
 /** A failure that goes on is mentioned again after this long, milliseconds. */
 const reminderMs = 5 * 60_000;
 
 /**
  * Tells the state of the connection in a few lines: one when it breaks or breaks in another way, one every five minutes
- * while it stays so, one when it is back. Never one a second.
+ * while it stays so, one when it is back in both directions. Never one a second.
  */
 export class ConnectionLog {
   readonly #logger: Logger;
   readonly #clock: Pick<Clock, 'now'>;
+  readonly #failing = new Set<Direction>();
   #since: number | undefined;
   #said = '';
   #saidAt = 0;
@@ -20,8 +24,9 @@ export class ConnectionLog {
     this.#clock = clock;
   }
 
-  failed(error: unknown): void {
+  failed(direction: Direction, error: unknown): void {
     const now = this.#clock.now();
+    this.#failing.add(direction);
     this.#since ??= now;
     const text = messageOf(error);
     if (text === this.#said && now - this.#saidAt < reminderMs) return;
@@ -35,8 +40,9 @@ export class ConnectionLog {
     });
   }
 
-  succeeded(): void {
-    if (this.#since === undefined) return;
+  succeeded(direction: Direction): void {
+    this.#failing.delete(direction);
+    if (this.#since === undefined || this.#failing.size > 0) return;
     const seconds = Math.round((this.#clock.now() - this.#since) / 1000);
     this.#logger.info('Connection to the server is back', { after_seconds: seconds });
     this.#since = undefined;

@@ -3,6 +3,9 @@ import type { AccessKey, JobData } from '../protocol/ui/index.ts';
 import { Job, type JobContext } from './job.ts';
 import { Slots } from './slots.ts';
 
+/** How many finished ids are remembered; no answer is that old. */
+const rememberedIds = 1000;
+
 export interface JobsOptions extends JobContext {
   maxParallelTasks: number;
   /** True while an answer is awaited that the server may have made before this moment. */
@@ -14,8 +17,10 @@ export class Jobs {
   readonly #options: JobsOptions;
   readonly #slots: Slots;
   readonly #known = new Map<number, Job>();
-  /** Ids that ended while an answer was under way: it may still offer them as new. */
+  /** Ids that were given up while an answer was under way: it may still offer them as new. */
   readonly #justGone = new Set<number>();
+  /** The latest ids whose final status the server has: whoever offers them again is behind. */
+  readonly #finished = new Set<number>();
   #executed = 0;
   #closed = false;
 
@@ -63,7 +68,7 @@ export class Jobs {
   /** Runs a task as soon as a slot is free. False when it is known already, or nothing is taken any more. */
   add(data: JobData, keys: ReadonlyMap<number, AccessKey>): boolean {
     const { id } = data.task;
-    if (this.#closed || this.#known.has(id) || this.#justGone.has(id)) return false;
+    if (this.#closed || this.#known.has(id) || this.#finished.has(id) || this.#justGone.has(id)) return false;
     const job = new Job(id, this.#options);
     this.#known.set(id, job);
     this.#options.logger.info('Task enqueued', { task_id: id });
@@ -81,10 +86,24 @@ export class Jobs {
     this.#justGone.clear();
   }
 
-  /** Forgets a task and removes its directory. */
-  async remove(job: Job): Promise<void> {
-    this.#known.delete(job.id);
+  /** Forgets a task whose final status the server has, and removes its directory. */
+  async removeFinished(job: Job): Promise<void> {
+    this.#finished.add(job.id);
+    for (const id of this.#finished) {
+      if (this.#finished.size <= rememberedIds) break;
+      this.#finished.delete(id);
+    }
+    await this.#remove(job);
+  }
+
+  /** Forgets a task that the server has given up; it may come again. */
+  async removeGivenUp(job: Job): Promise<void> {
     if (this.#options.answerPending()) this.#justGone.add(job.id);
+    await this.#remove(job);
+  }
+
+  async #remove(job: Job): Promise<void> {
+    this.#known.delete(job.id);
     await job.discard();
     this.#options.logger.info('Task removed from running list', { task_id: job.id });
   }

@@ -63,13 +63,13 @@ export class Poller {
       const state = await client.fetchState(this.#abort.signal);
       this.#backoff.reset();
       this.#failing = false;
-      connection.succeeded();
+      connection.succeeded('poll');
       onState(state);
       wait = Math.max(0, startedAt + intervalMs - clock.now());
     } catch (error: unknown) {
       if (this.#abort.signal.aborted) return;
       this.#failing = true;
-      connection.failed(error);
+      connection.failed('poll', error);
       const retryAfter = error instanceof RemoteError ? (error.retryAfterMs ?? 0) : 0;
       wait = Math.max(this.#backoff.next(), retryAfter, intervalMs);
     } finally {

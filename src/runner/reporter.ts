@@ -190,7 +190,7 @@ export class Reporter {
   #accepted(pending: PendingReport[], terminated: readonly number[]): void {
     this.#backoff.reset();
     this.#holdUntil = 0;
-    this.#options.connection.succeeded();
+    this.#options.connection.succeeded('report');
     this.#requestBytes = Math.min(this.#options.maxRequestBytes, this.#requestBytes * 2);
     if (this.#alone > 0) this.#alone -= 1;
     const finished = pending.filter((entry) => entry.job.acknowledge(entry)).map((entry) => entry.job);
@@ -221,7 +221,7 @@ export class Reporter {
       this.#alone = pending.length;
       this.#urgent = true;
     }
-    this.#options.connection.failed(error);
+    this.#options.connection.failed('report', error);
     const wait = Math.max(this.#backoff.next(), remote?.retryAfterMs ?? 0);
     this.#holdUntil = this.#options.clock.now() + wait;
   }

@@ -226,7 +226,7 @@ class Runner {
   }
 
   #finished(jobs: Job[]): void {
-    for (const job of jobs) this.#remove(job);
+    for (const job of jobs) this.#removed(job, this.#jobs.removeFinished(job));
     // Their slots count as free on the server from now on.
     this.#poller.pollNow();
   }
@@ -237,15 +237,15 @@ class Runner {
       if (!job) continue;
       if (job.state === 'active') {
         this.#logger.warn('The server has given this task up; stopping it', { task_id: id });
-        job.giveUp(() => this.#remove(job));
+        job.giveUp(() => this.#removed(job, this.#jobs.removeGivenUp(job)));
       } else {
-        this.#remove(job);
+        this.#removed(job, this.#jobs.removeGivenUp(job));
       }
     }
   }
 
-  #remove(job: Job): void {
-    this.#jobs.remove(job).catch((error: unknown) => {
+  #removed(job: Job, removal: Promise<void>): void {
+    removal.catch((error: unknown) => {
       this.#logger.error('Cannot remove the job directory', { task_id: job.id, error: messageOf(error) });
     });
     if (this.#config.runner.oneOff && this.#jobs.executed > 0 && this.#jobs.size === 0) this.#oneOffDone.abort();
