@@ -1,5 +1,7 @@
+import { parseRemote } from '../git/index.ts';
 import type { AccessKey, JobData } from '../protocol/ui/index.ts';
 import type { SecretRegistry } from '../secrets/index.ts';
+import { isObject, JsonNumber, parseJson } from './json.ts';
 
 /** Registers everything secret that a job and its keys bring (spec 4.9), before anything of it can be printed. */
 export function collectSecrets(
@@ -14,33 +16,29 @@ export function collectSecrets(
     registry.add(key.ssh.privateKey);
   }
   for (const { secret } of job.environment.secrets ?? []) registry.add(secret);
-  for (const value of Object.values(surveySecrets(job.task.secret))) {
-    if (typeof value === 'string' || typeof value === 'number') registry.add(String(value));
-  }
+  for (const text of leaves(surveySecrets(job.task.secret))) registry.add(text);
   if (job.jwt !== undefined) registry.add(job.jwt);
   for (const repository of [job.repository, job.inventoryRepository]) {
-    const password = passwordIn(repository?.gitUrl ?? '');
-    if (password !== undefined) registry.add(password);
+    const { login, password } = parseRemote(repository?.gitUrl ?? '');
+    // A lone user name in a URL is how tokens are written there.
+    const secret = password ?? login;
+    if (secret !== undefined) registry.add(secret);
   }
 }
 
-function surveySecrets(text: string | undefined): object {
+function surveySecrets(text: string | undefined): unknown {
   try {
-    const value: unknown = JSON.parse(text ?? '{}');
-    return typeof value === 'object' && value !== null ? value : {};
+    return parseJson(text ?? '{}');
   } catch {
     // What it is instead is told when the variables are read.
     return {};
   }
 }
 
-function passwordIn(url: string): string | undefined {
-  const userInfo = /:\/\/([^/]*)@/.exec(url)?.[1];
-  if (userInfo === undefined) return undefined;
-  const password = userInfo.includes(':') ? userInfo.slice(userInfo.indexOf(':') + 1) : userInfo;
-  try {
-    return decodeURIComponent(password);
-  } catch {
-    return password;
-  }
+/** Every text and number in a document; names and the words of JSON are no secrets. */
+function leaves(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  if (value instanceof JsonNumber) return [value.toString()];
+  if (Array.isArray(value)) return value.flatMap(leaves);
+  return isObject(value) ? Object.values(value).flatMap(leaves) : [];
 }

@@ -4,6 +4,7 @@ import type { AccessKey, JobData } from '../protocol/ui/index.ts';
 import { openHandOvers, type HandOver } from '../secrets/index.ts';
 import { readKey, startSshAgent } from '../ssh/index.ts';
 import type { TaskWorkspace } from '../workspace/index.ts';
+import type { Owner } from './owner.ts';
 import { TaskProblem } from './problem.ts';
 import type { Phase, TaskHost } from './types.ts';
 
@@ -16,10 +17,10 @@ export interface TaskContextOptions {
   /** What every process of the task starts from. */
   baseEnv: Readonly<Record<string, string>>;
   /** User that the tools run as, when it is not our own. */
-  owner: { uid: number; gid: number } | undefined;
+  owner: Owner | undefined;
 }
 
-/** What the parts of one task share. What they open is closed with it, in reverse order. */
+/** What the parts of one task share. What they open is closed with it. */
 export class TaskContext {
   readonly job: JobData;
   readonly keys: ReadonlyMap<number, AccessKey>;
@@ -27,7 +28,7 @@ export class TaskContext {
   readonly host: TaskHost;
   readonly workspace: TaskWorkspace;
   readonly baseEnv: Readonly<Record<string, string>>;
-  readonly owner: { uid: number; gid: number } | undefined;
+  readonly owner: Owner | undefined;
   readonly #closers: (() => Promise<void>)[] = [];
   readonly #sockets = new Map<number, string>();
 
@@ -60,8 +61,14 @@ export class TaskContext {
     this.#closers.push(await openHandOvers(handOvers, { signal: this.host.signal, ...this.owner }));
   }
 
+  /** Has `close` called when the task ends, however it ends. */
+  onClose(close: () => Promise<void>): void {
+    this.#closers.push(close);
+  }
+
   async close(): Promise<void> {
-    for (const close of this.#closers.toReversed()) await close();
+    // All of them, also when one fails: none may outlive the task.
+    await Promise.allSettled(this.#closers.map((close) => close()));
     this.#closers.length = 0;
   }
 

@@ -77,5 +77,6 @@ function unstartableHint(tool: string, code: string): string {
 }
 
 function packageOf(tool: string): string {
+  if (tool === 'powershell') return 'PowerShell (pwsh)';
   return /^ansible(-playbook|-galaxy)?$/.test(tool) ? 'ansible-core' : tool;
 }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunnerConfig } from '../config/index.ts';
-import { checkout, type GitCredentials, type Revision } from '../git/index.ts';
+import { checkout, parseRemote, type GitCredentials, type Revision } from '../git/index.ts';
 import { repositoryType, type Repository } from '../protocol/ui/index.ts';
 import type { TaskContext } from './context.ts';
 import { TaskProblem, TaskStopped } from './problem.ts';
@@ -25,14 +25,19 @@ export interface TreeRequest {
 /** The files of a repository: a local one in place, any other as a checkout of `revision` (spec 4.5, 5.5). */
 export async function prepareTree(context: TaskContext, request: TreeRequest): Promise<Tree> {
   const { repository, revision } = request;
-  if (repositoryType(repository.gitUrl) === 'local') return localTree(repository);
   const { config, host, workspace } = context;
+  if (repositoryType(repository.gitUrl) === 'local') {
+    if (revision.kind === 'commit') {
+      host.log(`Repository ${repository.gitUrl} is used in place: ${revision.name} is not checked out`);
+    }
+    return localTree(repository);
+  }
   const result = await checkout(
     {
       url: repository.gitUrl,
       revision,
       credentials: await credentialsFor(context, repository),
-      mirror: workspace.shareMirror(repository.id, repository.gitUrl),
+      mirror: workspace.shareMirror(repository.id, parseRemote(repository.gitUrl).url),
       directory: request.directory(),
       privateDirectory: workspace.private,
       keyPrefix: request.keyPrefix,

@@ -1,11 +1,12 @@
 import type { RunnerConfig } from '../config/index.ts';
-import { messageOf } from '../lib/index.ts';
+import { messageOf, UserError } from '../lib/index.ts';
 import type { AccessKey, JobData } from '../protocol/ui/index.ts';
 import { SecretRegistry } from '../secrets/index.ts';
 import { checkoutName, type TaskWorkspace, type Workspace } from '../workspace/index.ts';
 import { findApp } from './apps/index.ts';
 import { collectSecrets } from './collect-secrets.ts';
 import { TaskContext } from './context.ts';
+import { processOwner, type Owner } from './owner.ts';
 import { reasonOf, TaskProblem, TaskStopped } from './problem.ts';
 import { processEnvironment } from './process-environment.ts';
 import { effectiveBranch, prepareTree, type Tree } from './repository.ts';
@@ -34,21 +35,28 @@ export async function runTask(input: RunTaskInput): Promise<TaskOutcome> {
   try {
     registerSecrets(input);
     host.log(`Preparing: ${job.task.id}`);
-    workspace = await input.workspace.openTask(job.task.projectId, job.task.id).catch((error: unknown) => {
-      throw new TaskProblem(
-        'prepare',
-        `Creating tmp dir failed: ${messageOf(error)}`,
-        'See tmp_path in the configuration.',
-      );
-    });
-    await runIn(workspace, input);
+    if (host.signal.aborted) return { kind: 'stopped' };
+    const owner = await processOwner(input.config, host, input.hostEnv['PATH'] ?? '');
+    workspace = await openWorkspace(input, owner);
+    await runIn(workspace, owner, input);
     return { kind: 'success' };
   } catch (error: unknown) {
     if (error instanceof TaskStopped || host.signal.aborted) return { kind: 'stopped' };
     if (error instanceof TaskProblem) return { kind: 'failed', reason: reasonOf(error) };
     throw error;
   } finally {
-    await workspace?.close();
+    await workspace?.close().catch((error: unknown) => {
+      host.log(`Can't remove the files of this task, error: ${messageOf(error)}`);
+    });
+  }
+}
+
+async function openWorkspace({ job, workspace }: RunTaskInput, owner: Owner | undefined): Promise<TaskWorkspace> {
+  try {
+    return await workspace.openTask(job.task.projectId, job.task.id, owner);
+  } catch (error: unknown) {
+    const hint = error instanceof UserError ? error.hint : undefined;
+    throw new TaskProblem('prepare', `Creating tmp dir failed: ${messageOf(error)}`, hint ?? 'Check tmp_path.');
   }
 }
 
@@ -58,26 +66,32 @@ function registerSecrets({ config, host, job, keys }: RunTaskInput): void {
   for (const secret of registry.values()) host.addSecret(secret);
 }
 
-async function runIn(workspace: TaskWorkspace, input: RunTaskInput): Promise<void> {
+async function runIn(workspace: TaskWorkspace, owner: Owner | undefined, input: RunTaskInput): Promise<void> {
   const { config, host, hostEnv, job, keys } = input;
-  const { uid, gid } = config.process;
   const baseEnv = processEnvironment({ config, hostEnv, projectDirectory: workspace.project });
-  const owner = uid && gid ? { uid, gid } : undefined;
   const context = new TaskContext({ job, keys, config, host, workspace, baseEnv, owner });
   const app = findApp(job.template.app);
   try {
     app.check?.(context);
     const variables = readVariables(job);
+    warnOfHostConfigs(context);
     if (config.homeDirMode === 'project_home') workspace.shareProjectHome();
     const home = await workspace.takeHome(job.repository.id, job.template.id);
     const tree = await checkOut(context);
     if (host.signal.aborted) throw new TaskStopped();
     const details = taskDetails(job, tree.commit ?? givenCommit(job), config.webHost);
-    const env = { ...baseEnv, ...variables.env, ...identityVariables(job, config.webHost) };
-    await app.run({ context, variables, details, env, directory: tree.directory, home });
+    const taskEnv = { ...variables.env, ...identityVariables(job, config.webHost) };
+    await app.run({ context, variables, details, taskEnv, directory: tree.directory, home });
   } finally {
     await context.close();
   }
+}
+
+/** A repository that needs them will fail; nobody should have to guess why. */
+function warnOfHostConfigs({ host, job }: TaskContext): void {
+  const names = (job.hostConfigs ?? []).map(({ host: name }) => name);
+  if (names.length > 0)
+    host.log(`Keys for other hosts are not used by this version of the runner: ${names.join(', ')}`);
 }
 
 /** The repository of the task; reports the commit unless the server has named one (spec 5.5). */

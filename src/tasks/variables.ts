@@ -1,4 +1,5 @@
 import type { JobData } from '../protocol/ui/index.ts';
+import { compactJson, isObject, parseJson } from './json.ts';
 import { TaskProblem } from './problem.ts';
 
 /** The variables of a task, by the way they reach the tool. All maps are plain data; nothing is a template. */
@@ -19,7 +20,7 @@ export function readVariables(job: JobData): Variables {
   const open = parseObject(environment.json, 'the variables of the variable group');
   const surveySecrets = parseObject(task.secret, "the task's survey secrets");
   const secrets = environment.secrets ?? [];
-  const env: Record<string, string> = { ...parseStrings(environment.env) };
+  const env = parseStrings(environment.env);
   for (const secret of secrets) if (secret.type === 'env') env[secret.name] = secret.secret;
   if (job.jwt !== undefined) env['SEMAPHORE_JWT'] = job.jwt;
   for (const { name, target } of template.surveyVars ?? []) {
@@ -30,6 +31,7 @@ export function readVariables(job: JobData): Variables {
     delete open[name];
   }
   for (const name of Object.keys(surveySecrets)) delete open[name];
+  requireNames(env);
   const groupSecrets = Object.fromEntries(
     secrets.filter((secret) => secret.type === 'var').map((secret) => [secret.name, secret.secret]),
   );
@@ -38,34 +40,37 @@ export function readVariables(job: JobData): Variables {
 
 /** A value as text: strings verbatim, the rest as compact JSON, numbers in plain decimals. */
 export function textOf(value: unknown): string {
-  if (typeof value === 'string') return value;
-  if (typeof value === 'number') return plainNumber(value);
-  return JSON.stringify(value);
-}
-
-/** `1e21` is a number to us and a word to a shell script. */
-function plainNumber(value: number): string {
-  if (Number.isInteger(value)) return BigInt(value).toString();
-  const text = String(value);
-  return text.includes('e') ? value.toFixed(20).replace(/0+$/, '') : text;
+  return typeof value === 'string' ? value : compactJson(value);
 }
 
 function parseObject(text: string | undefined, what: string): Record<string, unknown> {
   if (text === undefined || text.trim() === '') return {};
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     throw notAnObject(what);
   }
   if (value === null) return {};
-  if (typeof value !== 'object' || Array.isArray(value)) throw notAnObject(what);
-  return { ...value };
+  if (!isObject(value)) throw notAnObject(what);
+  return value;
 }
 
 function parseStrings(text: string | undefined): Record<string, string> {
   const values = parseObject(text, 'the environment of the variable group');
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, textOf(value)]));
+}
+
+/** What the system would refuse, or take for another variable. */
+function requireNames(env: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(env)) {
+    if (name !== '' && !/[=\0]/.test(name) && !value.includes('\0')) continue;
+    throw new TaskProblem(
+      'prepare',
+      `${JSON.stringify(name)} cannot be an environment variable`,
+      'Names have no "=", and neither names nor values a zero byte: correct the variable group or the survey.',
+    );
+  }
 }
 
 function notAnObject(what: string): TaskProblem {

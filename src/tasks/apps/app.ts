@@ -1,4 +1,3 @@
-import type { ProcessResult } from '../../execution/index.ts';
 import type { TaskContext } from '../context.ts';
 import type { TaskDetails } from '../task-details.ts';
 import type { Variables } from '../variables.ts';
@@ -8,8 +7,8 @@ export interface AppInput {
   context: TaskContext;
   variables: Variables;
   details: TaskDetails;
-  /** Environment of the step but for what the app adds (spec 5.6). */
-  env: Record<string, string>;
+  /** What the task brings to the environment, over the context's `baseEnv` and what the app adds (spec 5.6, item 5). */
+  taskEnv: Readonly<Record<string, string>>;
   /** Absolute path of the checkout. */
   directory: string;
   /** Template home and what is noted about it. */
@@ -23,5 +22,3 @@ export interface App {
   /** Inventory, requirements, run. */
   run(input: AppInput): Promise<void>;
 }
-
-export type { ProcessResult };

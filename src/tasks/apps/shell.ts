@@ -42,7 +42,9 @@ function defaultCommand(app: string, searchPath: string): ShellCommand {
  */
 export function shellArguments(script: string, variables: Variables, extra: ExtraArguments): string[] {
   const { groupSecrets, open, surveySecrets } = variables;
-  return [script, ...pairs(groupSecrets), ...extra.template, ...pairs({ ...open, ...surveySecrets }), ...extra.task];
+  // A name that looks like an option is still a file.
+  const file = script.startsWith('-') ? `./${script}` : script;
+  return [file, ...pairs(groupSecrets), ...extra.template, ...pairs({ ...open, ...surveySecrets }), ...extra.task];
 }
 
 function pairs(values: Readonly<Record<string, unknown>>): string[] {
@@ -60,8 +62,9 @@ export function shellApp(name: string): App {
         throw new TaskProblem('prepare', 'the template names no script', 'Set its script file.');
       inside('/repository', job.template.playbook, 'the script');
     },
-    run: async ({ context, details, directory, env, variables }) => {
-      const { config, host, job } = context;
+    run: async ({ context, details, directory, taskEnv, variables }) => {
+      const { baseEnv, config, host, job } = context;
+      const env: Record<string, string> = { ...baseEnv, PWD: directory, ...detailVariables(details), ...taskEnv };
       const { command, leading } = shellCommand(name, config.apps[name], env['PATH'] ?? '');
       const args = shellArguments(job.template.playbook, variables, extraArguments(job));
       const step: Step = {
@@ -70,7 +73,7 @@ export function shellApp(name: string): App {
         command,
         args: [...leading, ...args],
         cwd: directory,
-        env: { ...env, ...detailVariables(details), PWD: directory },
+        env,
         stop: { signal: 'SIGTERM', graceMs: config.runner.stopGraceMs },
         ...context.owner,
       };

@@ -1,3 +1,5 @@
+import { isObject, JsonNumber } from '../../json.ts';
+
 /**
  * A file for `--extra-vars @…`: a YAML mapping with sorted keys in which every string, at any depth, is tagged `!unsafe`, so
  * that values are data and never Jinja (spec 5.7). Strings are written as JSON, which is YAML's double-quoted form.
@@ -11,7 +13,8 @@ export function extraVarsFile(values: Readonly<Record<string, unknown>>): string
 function valueText(value: unknown): string {
   if (typeof value === 'string') return `!unsafe ${quoted(value)}`;
   if (Array.isArray(value)) return `[${value.map(valueText).join(', ')}]`;
-  if (typeof value === 'object' && value !== null) {
+  if (value instanceof JsonNumber) return value.toString();
+  if (isObject(value)) {
     return `{${Object.entries(value)
       .map(([name, entry]) => `${quoted(name)}: ${valueText(entry)}`)
       .join(', ')}}`;
@@ -19,9 +22,14 @@ function valueText(value: unknown): string {
   return JSON.stringify(value ?? null);
 }
 
-/** A YAML reader knows no surrogate pairs as escapes, and takes some line ends of Unicode for its own. */
+/**
+ * JSON's form of a string, and YAML's double-quoted one. What is no printable ASCII is escaped: YAML refuses some characters
+ * and takes others (U+0085, U+2028) for line ends. It knows no surrogate pairs, and a lone one is no character at all.
+ */
 function quoted(text: string): string {
-  return JSON.stringify(text).replaceAll(/[\u0085\u2028\u2029\ufeff]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  const wellFormed = Buffer.from(text, 'utf8').toString('utf8');
+  return JSON.stringify(wellFormed).replaceAll(/[^\u0020-\u007e]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return code > 0xffff ? `\\U${code.toString(16).padStart(8, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
   });
 }

@@ -7,6 +7,7 @@ import { requireSuccess, TaskProblem } from '../../problem.ts';
 import { ansibleHome } from '../../repository.ts';
 import type { App, AppInput } from '../app.ts';
 import { playbookArguments } from './arguments.ts';
+import { controlPathVariables } from './control-path.ts';
 import { extraVarsFile } from './extra-vars.ts';
 import { prepareInventory } from './inventory.ts';
 import { ansibleCredentials } from './keys.ts';
@@ -91,23 +92,25 @@ function keyOf({ keys }: TaskContext, id: number | undefined) {
   return id === undefined ? undefined : keys.get(id);
 }
 
-/** Spec 5.6: Ansible's own head first, so that the configuration and the task may override it. */
+/** In the order of spec 5.6: Ansible's own head first, so that the configuration and the task may override it. */
 async function ansibleEnvironment(
   input: AppInput,
   cwd: string,
   sshKey: Parameters<TaskContext['agentSocket']>[0] | undefined,
 ): Promise<Record<string, string>> {
-  const { context, env, home } = input;
+  const { context, home, taskEnv } = input;
   const agent = sshKey === undefined ? {} : { SSH_AUTH_SOCK: await context.agentSocket(sshKey, 'inventory') };
-  return {
+  const env = {
     PYTHONUNBUFFERED: '1',
     ANSIBLE_FORCE_COLOR: 'True',
     ANSIBLE_HOST_KEY_CHECKING: 'False',
-    ...ansibleHome(context.config, home.home),
-    ...env,
+    ...context.baseEnv,
     PWD: cwd,
+    ...ansibleHome(context.config, home.home),
+    ...taskEnv,
     ...agent,
   };
+  return { ...env, ...(await controlPathVariables(context, env)) };
 }
 
 /** The extra variables that may be seen, in a file of the task's own; always given, because of `semaphore_vars`. */

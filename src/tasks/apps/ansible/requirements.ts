@@ -6,6 +6,7 @@ import type { AnsibleTaskParams, AnsibleTemplateParams } from '../../../protocol
 import { inside } from '../../inside.ts';
 import { requireSuccess } from '../../problem.ts';
 import type { AppInput } from '../app.ts';
+import { galaxyArguments } from './galaxy-arguments.ts';
 
 type Kind = 'collection' | 'role';
 
@@ -44,27 +45,30 @@ function candidates(kind: Kind, playbookDirectory: string, root: string): string
 }
 
 async function install(kind: Kind, path: string, options: RequirementsOptions): Promise<void> {
-  const { context, directory, home } = options.input;
+  const { context, home } = options.input;
   const { config, host } = context;
-  const shown = path.slice(directory.length + 1);
   const content = await readIfThere(path);
   if (content === undefined) {
-    host.log(`No ${shown} file found. Skip galaxy install process.`);
+    host.log(`No ${path} file found. Skip galaxy install process.`);
     return;
   }
-  if (!asksFor(kind, content)) return;
+  if (!asksFor(kind, content)) {
+    host.log(`${path} asks for no ${kind}s. Skip galaxy install process.`);
+    return;
+  }
   const hash = md5(content);
   const noted = join(home.internal, `requirements_${md5(path)}_${kind}.md5`);
   if ((await readIfThere(noted)) === hash) {
-    host.log(`${shown} has no changes. Skip galaxy install process.`);
+    host.log(`${path} has no changes. Skip galaxy install process.`);
     return;
   }
   const { galaxyCollectionArgs, galaxyRoleArgs } = options.templateParams;
+  const extra = galaxyArguments(kind === 'role' ? galaxyRoleArgs : galaxyCollectionArgs);
   const result = await host.run({
-    key: `galaxy-${kind}-${shown}`,
+    key: `galaxy-${kind}-${md5(path).slice(0, 8)}`,
     phase: 'requirements',
     command: 'ansible-galaxy',
-    args: [kind, 'install', '-r', path, '--force', ...(kind === 'role' ? galaxyRoleArgs : galaxyCollectionArgs)],
+    args: [kind, 'install', '-r', path, '--force', ...extra],
     cwd: options.cwd,
     env: { ...options.env, GIT_TERMINAL_PROMPT: '0' },
     stop: { signal: 'SIGTERM', graceMs: config.runner.stopGraceMs },
