@@ -1,14 +1,17 @@
 // Bundles src/main.ts into dist/semaphore.cjs and makes its V8 code cache. Runs after dependencies are installed.
+// Options: --out DIRECTORY (instead of dist), --sourcemap.
 import { build } from 'esbuild';
-import { renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { spawnSync } from 'node:child_process';
+import { parseArgs } from 'node:util';
 import { writeNotices } from './setup/notices.mjs';
 
 const root = join(import.meta.dirname, '..');
-const dist = join(root, 'dist');
+const { values } = parseArgs({ options: { out: { type: 'string' }, sourcemap: { type: 'boolean' } } });
+const dist = resolve(values.out ?? join(root, 'dist'));
 // Built aside and moved into place, so that a failed build leaves the last one alone.
-const fresh = join(root, '.cache', `build-${process.pid}`);
+const fresh = `${dist}.${process.pid}`;
 const outfile = join(fresh, 'semaphore.cjs');
 
 try {
@@ -29,7 +32,7 @@ try {
     legalComments: 'none',
     // A script that comes out of the code cache cannot import(); require() serves as well.
     supported: { 'dynamic-import': false },
-    sourcemap: process.argv.includes('--sourcemap'),
+    sourcemap: values.sourcemap ?? false,
     // TypeScript loaders that oclif only tries in development, and packages with native parts.
     external: [
       'typescript',
@@ -47,19 +50,27 @@ try {
     metafile: true,
   });
   writeNotices(Object.keys(metafile.inputs), join(fresh, 'THIRD-PARTY-NOTICES.txt'));
+  escapeTheRest();
+  makeCodeCache();
   rmSync(dist, { recursive: true, force: true });
   renameSync(fresh, dist);
-} catch {
-  // esbuild has told what is wrong.
+} catch (error) {
+  // What is wrong in the sources esbuild has told already.
+  if (!Array.isArray(error.errors)) throw error;
   process.exitCode = 1;
 } finally {
   rmSync(fresh, { recursive: true, force: true });
 }
 
-if (process.exitCode) process.exit();
+/** esbuild leaves characters in regular expressions as they are; the launcher relies on there being none but ASCII. */
+function escapeTheRest() {
+  const text = readFileSync(outfile, 'utf8');
+  const escaped = text.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  if (escaped !== text) writeFileSync(outfile, escaped);
+}
 
-const script = join(import.meta.dirname, 'make-code-cache.cjs');
-const warm = spawnSync(process.execPath, [script, join(dist, 'semaphore.cjs')], {
-  stdio: ['ignore', 'ignore', 'inherit'],
-});
-if (warm.status !== 0) process.exit(warm.status ?? 1);
+function makeCodeCache() {
+  const script = join(import.meta.dirname, 'make-code-cache.cjs');
+  const { status, stderr } = spawnSync(process.execPath, [script, outfile], { stdio: ['ignore', 'ignore', 'pipe'] });
+  if (status !== 0) throw new Error(`the code cache could not be made: ${stderr}`);
+}

@@ -28,7 +28,7 @@ function classify(error: unknown, { command }: FailureContext): Failure {
   }
   const oclif = oclifFailure(error);
   if (oclif?.silent === true) return { lines: [], exitCode: oclif.exitCode };
-  if (oclif) return failed(firstLine(oclif.message), `See: ${command} --help`, exitCodes.usage);
+  if (oclif) return failed(firstLine(withoutParserFrame(oclif.message)), `See: ${command} --help`, exitCodes.usage);
   const system = systemHints[codeOf(error) ?? ''];
   if (system !== undefined) return failed(messageOf(error), system, exitCodes.unexpected);
   return failed(

@@ -41,8 +41,8 @@ export function runnerKeyTable(): KeyTable {
 let table: KeyTable | undefined;
 
 function build(): KeyTable {
-  const schema: object = z.toJSONSchema(runnerFileSchema, { io: 'input' });
-  const root = toSchemaNode(schema);
+  const described: object = z.toJSONSchema(runnerFileSchema, { io: 'input' });
+  const root = toSchemaNode(described);
   const all = [...walk([], root)];
   return {
     root,
