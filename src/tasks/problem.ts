@@ -1,6 +1,7 @@
 import type { ProcessResult } from '../execution/index.ts';
 import { assertNever } from '../lib/index.ts';
-import type { Phase } from './types.ts';
+import { findCause } from './causes.ts';
+import type { Phase, Step, TaskHost } from './types.ts';
 
 /** Thrown inside this room when a task cannot go on; `runTask` turns it into the last line of the task's log. */
 export class TaskProblem extends Error {
@@ -27,15 +28,32 @@ export function reasonOf(problem: TaskProblem): string {
   return `Task failed in ${problem.phase}: ${cause}${problem.hint === undefined ? '' : ` ${problem.hint}`}`;
 }
 
-/**
- * Returns when `result` is a success; throws TaskStopped, or TaskProblem with what became of `tool`. `meanings` tells what
- * the tool says with an exit code.
- */
+export interface Explanation {
+  /** What the tool says with an exit code. */
+  meanings?: Readonly<Record<number, string>>;
+  /** The end of what it wrote. */
+  output?: string;
+}
+
+/** Runs a step and returns when it succeeded; throws as `requireSuccess` does, explained by the end of its output. */
+export async function runStep(
+  host: TaskHost,
+  step: Step,
+  tool: string,
+  meanings?: Explanation['meanings'],
+): Promise<void> {
+  const result = await host.run(step);
+  const failed = result.kind === 'exited' && result.code !== 0;
+  const output = failed ? await host.tail(step.key) : '';
+  requireSuccess(step.phase, tool, result, { output, ...(meanings ? { meanings } : {}) });
+}
+
+/** Returns when `result` is a success; throws TaskStopped, or TaskProblem with what became of `tool` and why. */
 export function requireSuccess(
   phase: Phase,
   tool: string,
   result: ProcessResult,
-  meanings: Readonly<Record<number, string>> = {},
+  { meanings = {}, output = '' }: Explanation = {},
 ): void {
   switch (result.kind) {
     case 'stopped':
@@ -43,10 +61,9 @@ export function requireSuccess(
     case 'exited': {
       if (result.code === 0) return;
       const meaning = meanings[result.code];
-      throw new TaskProblem(
-        phase,
-        `${tool} exited with code ${result.code}${meaning === undefined ? '' : ` (${meaning})`}`,
-      );
+      const known = findCause(tool, output);
+      const what = `${tool} exited with code ${result.code}${meaning === undefined ? '' : ` (${meaning})`}`;
+      throw new TaskProblem(phase, known ? `${what}: ${known.cause}` : what, known?.hint);
     }
     case 'signalled':
       throw new TaskProblem(

@@ -2,7 +2,7 @@ import type { AppConfig } from '../../config/index.ts';
 import { which } from '../../execution/index.ts';
 import { extraArguments, type ExtraArguments } from '../arguments.ts';
 import { inside } from '../inside.ts';
-import { requireSuccess, TaskProblem } from '../problem.ts';
+import { runStep, TaskProblem } from '../problem.ts';
 import { detailVariables } from '../task-details.ts';
 import type { Step } from '../types.ts';
 import { textOf, type Variables } from '../variables.ts';
@@ -77,7 +77,7 @@ export function shellApp(name: string): App {
         stop: { signal: 'SIGTERM', graceMs: config.runner.stopGraceMs },
         ...context.owner,
       };
-      requireSuccess('run', command, await host.run(step));
+      await runStep(host, step, command);
     },
   };
 }

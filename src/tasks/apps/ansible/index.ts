@@ -3,8 +3,9 @@ import type { HandOver } from '../../../secrets/index.ts';
 import { extraArguments } from '../../arguments.ts';
 import type { TaskContext } from '../../context.ts';
 import { inside } from '../../inside.ts';
-import { requireSuccess, TaskProblem } from '../../problem.ts';
+import { runStep, TaskProblem } from '../../problem.ts';
 import { ansibleHome } from '../../repository.ts';
+import type { Step } from '../../types.ts';
 import type { App, AppInput } from '../app.ts';
 import { playbookArguments } from './arguments.ts';
 import { controlPathVariables } from './control-path.ts';
@@ -70,7 +71,7 @@ export const ansibleApp: App = {
       extra: extraArguments(job),
       playbook: inside(directory, playbookOf(job), 'the playbook'),
     });
-    const result = await host.run({
+    const step: Step = {
       key: 'run',
       phase: 'run',
       command: 'ansible-playbook',
@@ -79,8 +80,8 @@ export const ansibleApp: App = {
       env,
       stop: { signal: 'SIGTERM', graceMs: config.runner.stopGraceMs },
       ...context.owner,
-    });
-    requireSuccess('run', 'ansible-playbook', result, exitMeanings);
+    };
+    await runStep(host, step, 'ansible-playbook', exitMeanings);
   },
 };
 

@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path';
 import { codeOf } from '../../../lib/index.ts';
 import type { AnsibleTaskParams, AnsibleTemplateParams } from '../../../protocol/ui/index.ts';
 import { inside } from '../../inside.ts';
-import { requireSuccess } from '../../problem.ts';
+import { runStep } from '../../problem.ts';
+import type { Step } from '../../types.ts';
 import type { AppInput } from '../app.ts';
 import { galaxyArguments } from './galaxy-arguments.ts';
 
@@ -64,7 +65,7 @@ async function install(kind: Kind, path: string, options: RequirementsOptions): 
   }
   const { galaxyCollectionArgs, galaxyRoleArgs } = options.templateParams;
   const extra = galaxyArguments(kind === 'role' ? galaxyRoleArgs : galaxyCollectionArgs);
-  const result = await host.run({
+  const step: Step = {
     key: `galaxy-${kind}-${md5(path).slice(0, 8)}`,
     phase: 'requirements',
     command: 'ansible-galaxy',
@@ -73,8 +74,8 @@ async function install(kind: Kind, path: string, options: RequirementsOptions): 
     env: { ...options.env, GIT_TERMINAL_PROMPT: '0' },
     stop: { signal: 'SIGTERM', graceMs: config.runner.stopGraceMs },
     ...context.owner,
-  });
-  requireSuccess('requirements', 'ansible-galaxy', result);
+  };
+  await runStep(host, step, 'ansible-galaxy');
   await writeFile(noted, hash, { mode: 0o600 });
 }
 
