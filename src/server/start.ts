@@ -11,6 +11,7 @@ import { Webhooks } from './dispatch/webhook.ts';
 import { exposureWarnings, readTls, withListen } from './listening.ts';
 import { narrate } from './narrate.ts';
 import { openCore } from './open-core.ts';
+import { quietRepeats } from './quiet-repeats.ts';
 import { Reconciler } from './reconcile/reconciler.ts';
 import { addRestApi } from './rest/routes.ts';
 import { addRunnerApi } from './runner-api/routes.ts';
@@ -108,10 +109,11 @@ async function start(
   closers.push(() => dispatcher.idle());
   narrate(core);
 
+  const complain = quietRepeats(clock, (message, fields) => logger.error(message, fields));
   const router: Router = createRouter({
     guard: apiGuard(() => access),
     maxBodyBytes: maxApiBytes,
-    onError: (error, request) => logger.error('A request failed', { context: 'http', ...request, error }),
+    onError: (error, request) => complain('A request failed', { context: 'http', ...request, error }),
   });
   addRunnerApi(router, { core, board, reconciler, registrationToken: () => access.registrationToken });
   addRestApi(router, {

@@ -4,7 +4,7 @@ import { get } from 'node:https';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { tempDir } from '../support/temp-dir.ts';
-import { needs } from '../support/tools.ts';
+import { needs, toolPath } from '../support/tools.ts';
 import { TestServer } from './support/test-server.ts';
 
 describe.runIf(needs('openssl'))('a server with a certificate', () => {
@@ -26,7 +26,7 @@ describe.runIf(needs('openssl'))('a server with a certificate', () => {
       '-keyout',
       files.key_file,
     ];
-    execFileSync('openssl', args, { stdio: 'ignore' });
+    execFileSync(toolPath('openssl') ?? '', args, { stdio: 'ignore' });
     return files;
   }
 

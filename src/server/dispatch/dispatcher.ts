@@ -1,5 +1,7 @@
 import { assertNever, messageOf } from '../../lib/index.ts';
+import type { LogFields } from '../../telemetry/index.ts';
 import type { Core } from '../core.ts';
+import { quietRepeats } from '../quiet-repeats.ts';
 import type { RunnerRecord, TaskRecord } from '../store/records.ts';
 import type { TaskBoard } from '../tasks/task-board.ts';
 import { plan } from './plan.ts';
@@ -19,6 +21,7 @@ export class Dispatcher {
   /** Tasks whose runner is being called. */
   readonly #reserved = new Map<number, number>();
   readonly #calls = new Set<Promise<void>>();
+  readonly #complain: (message: string, fields: LogFields) => void;
   #running = false;
   #again = false;
 
@@ -27,6 +30,7 @@ export class Dispatcher {
     this.#board = board;
     this.#webhooks = webhooks;
     this.#ending = ending;
+    this.#complain = quietRepeats(core.clock, (message, fields) => core.logger.error(message, fields));
     core.events.opportunity.on(() => this.run());
     core.events.finished.on((task) => this.#finished(task));
   }
@@ -42,6 +46,9 @@ export class Dispatcher {
         this.#again = false;
         this.#once();
       }
+    } catch (error: unknown) {
+      // The journal takes no more, for example. Whoever caused this plan shall not suffer for it; the next one tries again.
+      this.#complain('Tasks cannot be assigned', { context: 'dispatch', error });
     } finally {
       this.#running = false;
     }

@@ -69,6 +69,12 @@ function heartbeat(core: Core, runner: RunnerRecord, started: string | undefined
     cleaningRequested: undefined,
     ...(started === undefined ? {} : { startedAt: started }),
   };
-  core.store.changeRunner(runner.id, changes, { transient });
+  try {
+    core.store.changeRunner(runner.id, changes, { transient });
+  } catch (error: unknown) {
+    // A heartbeat that cannot be written down (the disk is full) is still a heartbeat.
+    core.store.changeRunner(runner.id, changes, { transient: true });
+    core.logger.debug('A heartbeat could not be written down', { context: 'runners', runner_id: runner.id, error });
+  }
   return isNewProcess;
 }
