@@ -2,6 +2,7 @@ import { serverJsonSchema } from '../../src/config/index.ts';
 import { commandsPage } from './commands-page.ts';
 import { configurationPage } from './configuration-page.ts';
 import { exampleConfig } from './example-config.ts';
+import { failuresPage } from './failures-page.ts';
 import { runnerSchema } from './runner-schema.ts';
 import { serverPage } from './server-page.ts';
 
@@ -12,6 +13,7 @@ export function generatedFiles(): Readonly<Record<string, string>> {
     'schema/server.schema.json': json(serverJsonSchema()),
     'docs/configuration.md': configurationPage(),
     'docs/commands.md': commandsPage(),
+    'docs/failures.md': failuresPage(),
     'docs/server-file.md': serverPage(),
     'runner.config.example.json': exampleConfig(),
   };

@@ -131,7 +131,8 @@ export const knownCauses: readonly KnownCause[] = [
   {
     id: 'no-hosts',
     tools: ansible,
-    pattern: /Specified (?:inventory, )?hosts and\/or --limit does not match any hosts/i,
+    pattern:
+      /Specified (?:hosts|inventory, host pattern) and\/or --limit (?:does not match any hosts|leaves us with no hosts)/i,
     cause: 'the limit matches no host of the inventory',
     hint: 'Correct the limit of the task or the template.',
   },
@@ -153,7 +154,7 @@ export const knownCauses: readonly KnownCause[] = [
     id: 'wrong-interpreter',
     tools: [],
     pattern:
-      /bad interpreter: |(\/\S*python[\d.]*): (?:not found|No such file or directory)|The module failed to execute correctly, you probably need to set the interpreter/i,
+      /bad interpreter: |cannot execute: required file not found|(\/\S*python[\d.]*): (?:not found|No such file or directory)|The module failed to execute correctly, you probably need to set the interpreter/i,
     cause: 'the interpreter that a script asks for is not there',
     hint: 'Install it, or correct the first line of the script or ansible_python_interpreter.',
   },
@@ -196,7 +197,7 @@ export const knownCauses: readonly KnownCause[] = [
   {
     id: 'script-missing',
     tools: ['bash', 'python3', 'pwsh', 'powershell'],
-    pattern: /(?:^|\n)(?:bash|python3|.*can't open file).*: No such file or directory\s*$/,
+    pattern: /(?:^|\n)(?:\S*bash: |\S*python[\d.]*: can't open file )[^\n]*No such file or directory\s*$/,
     cause: 'there is no such script in the repository',
     hint: 'Correct the script file of the template, or the branch.',
   },
