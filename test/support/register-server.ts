@@ -14,6 +14,8 @@ export interface RegisterServer {
   requests: SeenRequest[];
   /** Answers of the next registrations instead of a token, first one first. */
   refusals: { status: number; body: string }[];
+  /** Called when a token was given out, before the answer is sent. */
+  onRegistered?: () => void;
   /** Tokens that are known. */
   tokens: Set<string>;
 }
@@ -51,6 +53,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, state:
       return send(400, { error: 'Invalid registration token' });
     const fresh = `token-${String(state.tokens.size + 1)}=`;
     state.tokens.add(fresh);
+    state.onRegistered?.();
     return send(200, { token: fresh });
   }
   if (!state.tokens.has(String(token))) return send(404, { error: 'Runner not found' });
