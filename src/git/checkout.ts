@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { removeTree, type Clock } from '../lib/index.ts';
 import { openHandOvers } from '../secrets/index.ts';
+import { credentialText } from './credential-text.ts';
 import { gitEnvironment } from './environment.ts';
 import { explainFailure, type GitFailure } from './failure.ts';
 import { Git, type GitOutcome } from './git.ts';
@@ -19,9 +20,6 @@ const maxMessageLength = 100;
 /** Mirrors are shared by all tasks of this process. */
 const mirrorLocks = new KeyedLock();
 
-/** Works with tokens in the password of any login; some servers want precisely this one. */
-const tokenLogin = 'x-token-auth';
-
 /**
  * Checks a revision out: the repository's mirror is brought up to date (one fetch), then the working tree (one checkout).
  * Damage to either, for instance after a power cut, is repaired once by making it anew. Never rejects for what may
@@ -35,7 +33,7 @@ export async function checkout(
   const remote = parseRemote(request.url);
   const problem = problemWith(request, remote);
   if (problem !== undefined) return { kind: 'failed', reason: problem };
-  const password = passwordFor(request, remote);
+  const password = credentialText(request.credentials, remote);
   const pipe = password === undefined ? undefined : join(request.privateDirectory, `${request.keyPrefix}-credentials`);
   const handOver = pipe === undefined || password === undefined ? [] : [{ path: pipe, content: password }];
   const { signal } = host;
@@ -45,7 +43,7 @@ export async function checkout(
     try {
       const git = new Git(request, host, gitEnvironment(request, remote, pipe));
       const outcome = await performWithRepair({ git, host, request, remote, clock: options.clock });
-      return resultOf(outcome, request, remote, pipe !== undefined || request.credentials.kind === 'agent');
+      return resultOf(outcome, request, remote, pipe !== undefined || hasOtherCredentials(request, remote));
     } finally {
       await close();
     }
@@ -112,21 +110,12 @@ function problemWith({ revision, mirror, privateDirectory }: CheckoutRequest, re
   return undefined;
 }
 
-/** User name and password in the form of git-credential, for a remote that can use them. */
-function passwordFor({ credentials }: CheckoutRequest, remote: Remote): string | undefined {
-  if (remote.kind !== 'http') return undefined;
-  const { login, password } =
-    credentials.kind === 'password' ? credentials : { login: remote.login ?? '', password: remote.password };
-  if (credentials.kind !== 'password' && remote.login === undefined) return undefined;
-  // A lone user name in a URL is how tokens are written there.
-  if (password === undefined) return credentialText(login, '');
-  return credentialText(login === '' ? tokenLogin : login, password);
-}
-
-/** One line each; git-credential has no way to write a line break, and no password has one. */
-function credentialText(login: string, password: string): string {
-  const oneLine = (text: string): string => text.replaceAll(/[\r\n\0]/g, '');
-  return `username=${oneLine(login)}\npassword=${oneLine(password)}\n`;
+function hasOtherCredentials({ access, credentials }: CheckoutRequest, { url }: Remote): boolean {
+  const mapped = [
+    ...(access?.credentials ?? []).map((entry) => entry.url),
+    ...(access?.rewrites ?? []).map(({ from }) => from),
+  ];
+  return credentials.kind === 'agent' || mapped.some((start) => url.startsWith(start));
 }
 
 function resultOf(

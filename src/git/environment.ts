@@ -1,10 +1,8 @@
 import { dirname } from 'node:path';
 import { sshCommand } from '../ssh/index.ts';
+import { accessSettings, configParameters, type GitAccess, type Settings } from './access.ts';
 import type { Remote } from './remote.ts';
 import type { CheckoutRequest } from './types.ts';
-
-/** Settings of git that are given with the environment: they are in no file and override every file. */
-type Settings = readonly (readonly [key: string, value: string])[];
 
 /** What every git process of ours runs with. */
 const ownSettings: Settings = [
@@ -22,9 +20,8 @@ const ownSettings: Settings = [
 ];
 
 /**
- * The environment of git for one checkout (spec 5.5). `credentialPipe` is a named pipe that gives user name and password in
- * the form of git-credential; it is asked for by git only when the server at the remote's origin demands credentials, so
- * they are in no argument, environment or file, and go to no other server.
+ * The environment of git for one checkout (spec 5.5). `credentialPipe` is a named pipe that gives user name and password of
+ * the repository in the form of git-credential.
  */
 export function gitEnvironment(
   request: CheckoutRequest,
@@ -42,10 +39,8 @@ export function gitEnvironment(
     GIT_SSH_COMMAND: sshCommand(request.ssh),
   };
   if (request.credentials.kind === 'agent') env['SSH_AUTH_SOCK'] = request.credentials.socket;
-  // Not GIT_CONFIG_COUNT, which git knows from 2.31 on only, and would silently ignore before.
-  env['GIT_CONFIG_PARAMETERS'] = [...ownSettings, ...credentialSettings(remote, credentialPipe)]
-    .map(([key, value]) => singleQuote(`${key}=${value}`))
-    .join(' ');
+  const settings = [...ownSettings, ...credentialSettings(repositoryAccess(request.access, remote, credentialPipe))];
+  env['GIT_CONFIG_PARAMETERS'] = configParameters(settings, request.env['GIT_CONFIG_PARAMETERS']);
   return env;
 }
 
@@ -57,15 +52,20 @@ function allowedProtocols(remote: Remote): string {
   return remote.kind === 'file' ? 'http:https:ssh:git:file' : 'http:https:ssh:git';
 }
 
-function credentialSettings(remote: Remote, pipe: string | undefined): Settings {
-  if (pipe === undefined || remote.origin === undefined) return [];
-  return [
-    // The empty value forgets helpers of the machine: what the server was given for this repository is what counts.
-    ['credential.helper', ''],
-    [`credential.${remote.origin}.helper`, `!f() { test "$1" = get && cat ${singleQuote(pipe)}; }; f`],
-  ];
+/** The repository's own credentials count for its own URL; elsewhere at its origin only where nothing else was given. */
+function repositoryAccess(access: GitAccess | undefined, remote: Remote, pipe: string | undefined): GitAccess {
+  const { credentials, rewrites } = access ?? { credentials: [], rewrites: [] };
+  const { origin, url } = remote;
+  if (pipe === undefined || origin === undefined) return { credentials, rewrites };
+  return {
+    credentials: [{ url, pipe }, ...credentials, { url: origin, pipe }],
+    // The longest rewrite counts, of equals the first: the URL stays what it is.
+    rewrites: rewrites.length === 0 ? [] : [{ from: url, to: url }, ...rewrites],
+  };
 }
 
-function singleQuote(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+function credentialSettings(access: GitAccess): Settings {
+  if (access.credentials.length === 0) return accessSettings(access);
+  // The empty value forgets helpers of the machine: what the server was given for this task is what counts.
+  return [['credential.helper', ''], ...accessSettings(access)];
 }

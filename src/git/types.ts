@@ -1,5 +1,6 @@
 import type { SshConfig } from '../config/index.ts';
 import type { CaptureResult, ProcessResult, ProcessSpec, StopLadder } from '../execution/index.ts';
+import type { GitAccess } from './access.ts';
 
 /** One git process; `key` is unique within the task and the same when the task is replayed. */
 export interface GitStep extends ProcessSpec {
@@ -39,6 +40,8 @@ export interface CheckoutRequest {
   url: string;
   revision: Revision;
   credentials: GitCredentials;
+  /** Keys for other hosts and URLs, which submodules may need; for a repository without credentials also its own. */
+  access?: GitAccess | undefined;
   /** Absolute path of the bare repository that holds the objects. Several tasks may name the same one. */
   mirror: string;
   /** Absolute path of the working tree; the caller alone uses it. Untracked files in it are kept. */

@@ -5,7 +5,7 @@ export function sshArguments(config: SshConfig): string[] {
   const { strictHostKeyChecking: mode, knownHostsFile } = config;
   const args = ['-o', `StrictHostKeyChecking=${mode}`];
   const knownHosts = mode === 'no' ? '/dev/null' : knownHostsFile;
-  if (knownHosts !== undefined) args.push('-o', `UserKnownHostsFile=${sshPath(knownHosts)}`);
+  if (knownHosts !== undefined) args.push('-o', `UserKnownHostsFile=${optionValue(knownHosts)}`);
   // There is nobody to answer a question; without this ssh would look for a terminal to ask on.
   args.push('-o', 'BatchMode=yes');
   if (config.configPath !== undefined) args.push('-F', config.configPath);
@@ -18,7 +18,7 @@ export function sshCommand(config: SshConfig): string {
 }
 
 /** One path in the value of an option: such values are split at spaces, and `%` starts a token. */
-function sshPath(path: string): string {
+export function optionValue(path: string): string {
   const escaped = path.replaceAll('%', '%%');
   return /[\s"]/.test(escaped) ? `"${escaped.replaceAll('"', String.raw`\"`)}"` : escaped;
 }
