@@ -1,3 +1,5 @@
+import type { Failure } from './errors.ts';
+
 /** The only place that writes to the terminal; everything else returns words. */
 
 /** A line of result on standard output. */
@@ -12,4 +14,14 @@ export function note(line: string): void {
 
 export function warn(line: string): void {
   note(`Warning: ${line}`);
+}
+
+/** The lines of a failure on standard error; in a terminal what and where stand out from what to do. */
+export async function printFailure({ lines: [what, ...rest] }: Failure): Promise<void> {
+  if (what === undefined) return;
+  if (process.stderr.isTTY && !process.env['NO_COLOR']) {
+    const { chalkStderr } = await import('chalk');
+    note(what.replace(/^Error:/, chalkStderr.red.bold('Error:')));
+  } else note(what);
+  for (const line of rest) note(line);
 }

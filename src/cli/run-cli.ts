@@ -4,7 +4,7 @@ import { toFailure } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { CommandTable } from './help-page.ts';
 import { helpRequest, HelpWanted, isTopicOnly, showHelp } from './help.ts';
-import { note, print } from './output.ts';
+import { note, print, printFailure } from './output.ts';
 import { Cancelled } from './setup/questions.ts';
 import { unknownCommand } from './unknown-command.ts';
 
@@ -31,7 +31,7 @@ export async function runCli(argv: readonly string[], options: RunCliOptions): P
     }
     const better = await betterError(error, options.commands);
     const failure = toFailure(better, { command: commandOf(words, options.commands), debug: wantsDebug(words) });
-    for (const line of failure.lines) note(line);
+    await printFailure(failure);
     return failure.exitCode;
   }
 }

@@ -1,2 +1,2 @@
 export { createLogger, type CreateLoggerOptions } from './logger.ts';
-export { logFormats, logLevels, type LogFields, type LogFormat, type Logger, type LogLevel } from './types.ts';
+export { logLevels, type LogFields, type LogFormat, type Logger, type LogLevel } from './types.ts';

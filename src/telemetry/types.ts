@@ -4,9 +4,7 @@ export const logLevels = ['DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL', 'PANIC'] as
 export type LogLevel = (typeof logLevels)[number];
 
 /** `auto`: coloured lines on a terminal, otherwise plain `text`. */
-export const logFormats = ['auto', 'text', 'json'] as const;
-
-export type LogFormat = (typeof logFormats)[number];
+export type LogFormat = 'auto' | 'text' | 'json';
 
 /** Facts beside the message, named as in spec 3.10: `context`, `task_id`, `status`, `error`, … */
 export type LogFields = Readonly<Record<string, unknown>>;

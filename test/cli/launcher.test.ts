@@ -32,13 +32,13 @@ const version = (
 
 describe('the launcher', () => {
   it.each([['--version'], ['-v'], ['version']])('answers %s', async (word) => {
-    expect(await run(word)).toEqual({ code: 0, signal: null, out: `semaphore ${version}\n`, err: '' });
+    expect(await run(word)).toEqual({ code: 0, signal: undefined, out: `semaphore ${version}\n`, err: '' });
   });
 
   it('passes exit codes on', async () => {
     expect(await run('bogus')).toEqual({
       code: 2,
-      signal: null,
+      signal: undefined,
       out: '',
       err: 'Error: unknown command: semaphore bogus\nSee: semaphore --help\n',
     });

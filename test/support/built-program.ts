@@ -1,6 +1,7 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { execa } from 'execa';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -16,8 +17,8 @@ export function buildProgram(directory: string): { bin: string; bundle: string }
 }
 
 export interface RunResult {
-  code: number | null;
-  signal: string | null;
+  code: number | undefined;
+  signal: string | undefined;
   out: string;
   err: string;
 }
@@ -29,22 +30,20 @@ export interface RunOptions {
   input?: string;
 }
 
-/** Runs a program to its end. */
+/** Runs a program to its end, in an environment without anything of ours. */
 export async function runProgram(
   command: string,
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<RunResult> {
-  const env = { PATH: process.env['PATH'] ?? '', HOME: '/nonexistent', ...options.env };
-  const child = spawn(command, args, { cwd: options.cwd, env, stdio: 'pipe' });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(options.input ?? '');
-  return await new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, out, err }));
+  const { cwd, input = '' } = options;
+  const { exitCode, signal, stdout, stderr } = await execa(command, args, {
+    env: { PATH: process.env['PATH'] ?? '', HOME: '/nonexistent', ...options.env },
+    extendEnv: false,
+    input,
+    reject: false,
+    stripFinalNewline: false,
+    ...(cwd === undefined ? {} : { cwd }),
   });
+  return { code: exitCode, signal, out: stdout, err: stderr };
 }
