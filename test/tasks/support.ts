@@ -124,6 +124,7 @@ export interface RunOptions {
   config?: Partial<RunnerConfig>;
   hostEnv?: Record<string, string>;
   host?: TestTaskHost;
+  workspace?: Workspace;
 }
 
 export interface TaskRun {
@@ -144,7 +145,7 @@ export function taskRoom(): TaskRoom {
       const outcome = await runTask({
         ...delivered(parts),
         config: configuration(root, options.config),
-        workspace,
+        workspace: options.workspace ?? workspace,
         host: task.host,
         hostEnv: { PATH: process.env['PATH'] ?? '', HOME: root, ...options.hostEnv },
       });
