@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { processesWith } from '../support/e2e/survivors.ts';
 import { createWorld } from '../support/e2e/world.ts';
 import { makeKey, startSshd } from '../support/sshd.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -120,6 +121,8 @@ describe('a playbook', () => {
     expect(log.join('\n')).toContain('secret is ***');
     expect(log.join('\n')).not.toContain('correct horse');
     expect(sshd.log()).toContain('Accepted publickey');
+    // Ansible leaves an ssh connection open for a minute; it ends with the task.
+    await expect.poll(() => processesWith(world.mark), { timeout: 5_000 }).toEqual([]);
   });
 
   it.runIf(overSsh)('whose host refuses the key is an error, and the log says why', async () => {

@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { processesWith } from '../support/e2e/survivors.ts';
 import { ensureBuilt } from '../support/e2e/program.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { needs } from '../support/tools.ts';
 
 /** `npm run demo` as a newcomer runs it, in a temporary directory of its own so that anything left behind is seen. */
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const root = join(import.meta.dirname, '../..');
 

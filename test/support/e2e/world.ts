@@ -3,12 +3,15 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { TestRepository } from '../git-repository.ts';
 import { tempDir } from '../temp-dir.ts';
 import { Api } from './api.ts';
 import { ensureBuilt, runProgram, startProgram, type Ended, type RunningProgram } from './program.ts';
 import { killProcessesWith } from './survivors.ts';
+
+// Real programs on a machine that may have other things to do.
+vi.setConfig({ testTimeout: 180_000 });
 
 export interface WorldOptions {
   /** Files of the one git repository, named `main` in the project. */
