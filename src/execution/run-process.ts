@@ -13,10 +13,16 @@ import { which } from './which.ts';
  * tool. `cat` ignores the signals and ends with the pipe, so that nothing a tool says while it stops is lost. What the
  * shell itself would say of a killed tool ("Terminated") goes to /dev/null.
  */
+const trapSignals = 'trap : HUP INT QUIT TERM; ';
 const wrapperScript =
-  'trap : HUP INT QUIT TERM; ' +
   '{ trap : HUP INT QUIT TERM; (exec "$@" 2>&1 3>&- 4>&-); code=$?; echo "$code" >&3; echo "$code" >&4; } 2>/dev/null | ' +
   '{ trap "" HUP INT QUIT TERM; exec cat 3>&- 4>&-; }';
+
+/**
+ * Put before the script for a tool with standard input. What Node.js calls a pipe is a socket, and bash with a socket as
+ * standard input takes itself for a remote shell and reads `~/.bashrc`; many a "terraform" is a bash script.
+ */
+const withStdin = 'cat 2>/dev/null 3>&- 4>&- | ';
 
 /** How long output of survivors is waited for after the tool itself has ended, milliseconds (spec 5.10). */
 const drainMs = 250;
@@ -48,11 +54,12 @@ export async function runProcess(spec: ProcessSpec, options: RunProcessOptions):
   let exitFd: number | undefined;
   try {
     exitFd = openSync(options.exitFile, 'w', 0o600);
-    const child = spawn('/bin/sh', ['-c', wrapperScript, 'semaphore-step', executable.path, ...spec.args], {
+    const script = `${trapSignals}${spec.stdin ? withStdin : ''}${wrapperScript}`;
+    const child = spawn('/bin/sh', ['-c', script, 'semaphore-step', executable.path, ...spec.args], {
       cwd: spec.cwd,
       env: { ...spec.env, [taskTagVariable]: options.tag },
       detached: true,
-      stdio: ['ignore', options.logFd, options.logFd, exitFd, 'pipe'],
+      stdio: [spec.stdin ? 'pipe' : 'ignore', options.logFd, options.logFd, exitFd, 'pipe'],
       ...(spec.uid !== undefined && spec.gid !== undefined ? { uid: spec.uid, gid: spec.gid } : {}),
     });
     return await supervise(child, spec, options);
@@ -91,6 +98,8 @@ function supervise(child: ChildProcess, spec: ProcessSpec, options: RunProcessOp
       }, spec.stop.graceMs);
     };
     const settle = (result: ProcessResult): void => {
+      if (child.stdin) spec.stdin?.unpipe(child.stdin);
+      child.stdin?.destroy();
       clearTimeout(killTimer);
       clearTimeout(drainTimer);
       told?.destroy();
@@ -103,11 +112,15 @@ function supervise(child: ChildProcess, spec: ProcessSpec, options: RunProcessOp
     });
     // The tool has ended; its wrapper lives on while somebody holds the pipe open.
     told?.once('data', () => {
+      child.stdin?.destroy();
       drainTimer = setTimeout(() => {
         if (pid !== undefined) signalGroup(pid, 'SIGKILL');
       }, drainMs);
     });
     told?.on('error', () => undefined);
+    if (child.stdin) spec.stdin?.pipe(child.stdin);
+    // It ended without reading all of it: its result tells what there is to tell.
+    child.stdin?.on('error', () => undefined);
     child.once('exit', () => {
       // What the tool left running in its group goes with it, as after every end.
       if (pid !== undefined) signalGroup(pid, 'SIGKILL');

@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream';
+
 /** How a process and everything it started is ended: signal, grace, then KILL to whatever is left. */
 export interface StopLadder {
   /** `SIGINT` for tools that clean up on it (Terraform unlocks its state), else `SIGTERM`. */
@@ -6,7 +8,7 @@ export interface StopLadder {
   graceMs: number;
 }
 
-/** One process as a plain value. Secrets are never in `args`; `env` is complete: nothing is inherited. */
+/** One process as a plain value (but for `stdin`). Secrets are never in `args`; `env` is complete: nothing is inherited. */
 export interface ProcessSpec {
   /** Executable: an absolute path, or a name looked up in `env.PATH`. */
   command: string;
@@ -14,6 +16,8 @@ export interface ProcessSpec {
   cwd: string;
   env: Readonly<Record<string, string>>;
   stop: StopLadder;
+  /** What the process reads from its standard input, for tools that ask; without it they read end of file at once. */
+  stdin?: Readable | undefined;
   /** Run as this user; both or none. */
   uid?: number | undefined;
   gid?: number | undefined;

@@ -8,7 +8,7 @@ import {
 } from '../execution/index.ts';
 import type { Commit, Step, TaskHost } from '../tasks/types.ts';
 
-/** How much of a step's output may be looked at to explain a failure, bytes. */
+/** How much of a step's output is looked at when nothing else is asked for, bytes. */
 const tailBytes = 16 * 1024;
 
 export interface LocalHostOptions {
@@ -17,12 +17,14 @@ export interface LocalHostOptions {
   signal: AbortSignal;
   addSecret: (value: string) => void;
   setStatus: TaskHost['setStatus'];
+  waitForDecision: TaskHost['waitForDecision'];
   setCommit: (commit: Commit) => void;
 }
 
 interface Range {
   start: number;
-  end: number;
+  /** Undefined while the step runs. */
+  end: number | undefined;
 }
 
 /** Runs the steps of one task as processes of this machine, with the job directory as their log and their record. */
@@ -32,16 +34,18 @@ export function createLocalHost(options: LocalHostOptions): TaskHost {
   return {
     signal,
     run: async (step) => {
-      const start = directory.logSize;
+      const range: Range = { start: directory.logSize, end: undefined };
+      ranges.set(step.key, range);
       const result = await runStep(step, directory, signal);
-      ranges.set(step.key, { start, end: directory.logSize });
+      range.end = directory.logSize;
       return result;
     },
     capture: (step): Promise<CaptureResult> => captureProcess(step, { tag: directory.tag, signal }),
-    tail: (key) => Promise.resolve(readTail(directory.logFd, ranges.get(key))),
+    tail: (key, bytes = tailBytes) => Promise.resolve(readTail(directory, ranges.get(key), bytes)),
     log: (line) => directory.appendLine(line),
     addSecret: options.addSecret,
     setStatus: options.setStatus,
+    waitForDecision: options.waitForDecision,
     setCommit: options.setCommit,
   };
 }
@@ -60,10 +64,11 @@ async function runStep(step: Step, directory: JobDirectory, signal: AbortSignal)
   return result;
 }
 
-function readTail(fd: number, range: Range | undefined): string {
+function readTail(directory: JobDirectory, range: Range | undefined, bytes: number): string {
   if (!range) return '';
-  const start = Math.max(range.start, range.end - tailBytes);
-  const buffer = Buffer.alloc(range.end - start);
-  const length = readSync(fd, buffer, 0, buffer.length, start);
+  const end = range.end ?? directory.logSize;
+  const start = Math.max(range.start, end - bytes);
+  const buffer = Buffer.alloc(end - start);
+  const length = readSync(directory.logFd, buffer, 0, buffer.length, start);
   return buffer.toString('utf8', 0, length);
 }

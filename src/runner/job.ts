@@ -10,8 +10,9 @@ import {
   type ProgressBody,
   type TaskStatus,
 } from '../protocol/ui/index.ts';
-import type { Commit, TaskHost, TaskOutcome } from '../tasks/index.ts';
+import type { Commit, Decision, TaskHost, TaskOutcome } from '../tasks/index.ts';
 import type { Logger } from '../telemetry/index.ts';
+import { Confirmation } from './confirmation.ts';
 import { acceptsServerStatus } from './status-rules.ts';
 
 /** What a job needs from the runner that holds it. */
@@ -63,6 +64,7 @@ export class Job {
   readonly #context: JobContext;
   readonly #stop = new AbortController();
   readonly #secrets = new Set<string>();
+  readonly #confirmation: Confirmation;
   #state: JobState = 'queued';
   #status: TaskStatus = 'starting';
   /** The last status before the final one, reported while parts of the log are still to come. */
@@ -82,6 +84,7 @@ export class Job {
   constructor(id: number, context: JobContext) {
     this.id = id;
     this.#context = context;
+    this.#confirmation = new Confirmation(this.#stop.signal, () => this.#setStatus('waiting_confirmation'));
     for (const secret of context.ownSecrets) this.#secrets.add(secret);
   }
 
@@ -162,9 +165,13 @@ export class Job {
 
   /** Takes over what the server says of the task (spec 3.5, step 3). */
   adopt(status: TaskStatus): void {
+    this.#confirmation.seen(status);
     if (!acceptsServerStatus(this.#status, status)) return;
     if (status === 'stopping' || isFinished(status)) this.stop();
-    else if (this.#state === 'active') this.#setStatus(status);
+    else if (this.#state === 'active') {
+      this.#setStatus(status);
+      if (status === 'confirmed' || status === 'rejected') this.#confirmation.decide(status);
+    }
   }
 
   /**
@@ -240,6 +247,7 @@ export class Job {
       signal: this.#stop.signal,
       addSecret: (value) => this.#addSecret(value, directory),
       setStatus: (status) => this.#setStatus(status),
+      waitForDecision: (): Promise<Decision> => this.#confirmation.wait(),
       setCommit: (commit) => {
         this.#commit = commit;
         directory.record({ type: 'commit', ...commit });

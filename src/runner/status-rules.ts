@@ -9,7 +9,8 @@ export function acceptsServerStatus(local: TaskStatus, server: TaskStatus): bool
   if (local === server || isFinished(local)) return false;
   switch (local) {
     case 'running':
-      return server !== 'starting' && server !== 'waiting' && server !== 'confirmed';
+      // A decision that the task has acted on already; `rejected` is our addition, for a task that goes on after a "no".
+      return server !== 'starting' && server !== 'waiting' && server !== 'confirmed' && server !== 'rejected';
     case 'stopping':
       return isFinished(server);
     case 'confirmed':

@@ -1,2 +1,2 @@
 export { runTask, type RunTaskInput } from './run-task.ts';
-export type { Commit, Phase, Step, TaskHost, TaskOutcome } from './types.ts';
+export type { Commit, Decision, Phase, Step, TaskHost, TaskOutcome } from './types.ts';

@@ -21,6 +21,9 @@ export interface Commit {
   message: string;
 }
 
+/** What a user says to a task that waits for it (spec 5.1). */
+export type Decision = 'confirmed' | 'rejected';
+
 /** What an executor offers to the task that runs on it. */
 export interface TaskHost {
   /** Aborted when the task is to stop; every wait and every process of the task ends on it. */
@@ -30,15 +33,20 @@ export interface TaskHost {
   /** Runs one short process whose standard output is the result and not part of the log; standard error comes back too. */
   capture(step: Step): Promise<{ result: ProcessResult; stdout: string; stderr: string }>;
   /**
-   * The last bytes (at most 16 KiB, as text, not masked) that the latest run of the step with this key wrote to the log; "" when it
-   * wrote nothing. Read only to explain a failure.
+   * The last bytes (at most `bytes`, 16 KiB when left out; as text, not masked) that the latest run of the step with this key
+   * wrote to the log, or has written so far; "" when it wrote nothing.
    */
-  tail(key: string): Promise<string>;
+  tail(key: string, bytes?: number): Promise<string>;
   /** Appends a line of the runner itself to the task's log. */
   log(line: string): void;
   /** Registers text that must not appear in the log. */
   addSecret(value: string): void;
   setStatus(status: TaskStatus): void;
+  /**
+   * Sets `waiting_confirmation` and resolves with what a user decides; the status is then what they decided, until the task
+   * sets another one. Rejects when `signal` is aborted.
+   */
+  waitForDecision(): Promise<Decision>;
   setCommit(commit: Commit): void;
 }
 

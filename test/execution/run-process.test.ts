@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import {
@@ -57,6 +58,26 @@ describe('runProcess', () => {
   it('keeps the log whole when a script opens /dev/stdout and /dev/stderr by name', async () => {
     const { log } = await run('echo a; echo b > /dev/stderr; echo c | tee /dev/stderr; echo d > /dev/stdout; echo e');
     expect(log).toBe('a\nb\nc\nc\nd\ne\n');
+  });
+
+  it('has nothing on standard input, or what it is given, as it comes and up to its end', async () => {
+    expect((await run('cat; echo end')).log).toBe('end\n');
+    const stdin = new PassThrough();
+    const answered = run('read a; echo "got $a"; read b; echo "got $b"; cat; echo end', { stdin });
+    stdin.write('one\n');
+    await sleep(50);
+    stdin.end('two\n');
+    const { result, log } = await answered;
+    expect(result).toEqual({ kind: 'exited', code: 0 });
+    expect(log).toBe('got one\ngot two\nend\n');
+  });
+
+  it('does not mind standard input that nobody reads', async () => {
+    const stdin = new PassThrough();
+    stdin.write('x'.repeat(1_000_000));
+    expect((await run('exit 3', { stdin })).result).toEqual({ kind: 'exited', code: 3 });
+    stdin.write('more');
+    expect((await run('exec 0<&-; sleep 0.1; exit 4', { stdin })).result).toEqual({ kind: 'exited', code: 4 });
   });
 
   it('gives the exit code of the tool', async () => {

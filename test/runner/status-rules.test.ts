@@ -7,6 +7,7 @@ describe('acceptsServerStatus', () => {
     ['running', 'starting', false],
     ['running', 'waiting', false],
     ['running', 'confirmed', false],
+    ['running', 'rejected', false],
     ['running', 'stopping', true],
     ['running', 'stopped', true],
     ['stopping', 'running', false],

@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest';
 import { JobDirectory, Seal, sweepTagged } from '../../src/execution/index.ts';
 import { createLocalHost } from '../../src/executors/index.ts';
 import type { TaskStatus } from '../../src/protocol/ui/index.ts';
-import type { Commit, Step, TaskHost } from '../../src/tasks/index.ts';
+import type { Commit, Decision, Step, TaskHost } from '../../src/tasks/index.ts';
 import { tempDir } from './temp-dir.ts';
 
 /** The real local executor on a job directory of its own, with what the runner would see of it. */
@@ -17,6 +17,8 @@ export interface TestTaskHost {
   secrets: string[];
   /** Lines of the log so far, without the last line end. */
   lines(): string[];
+  /** What a user says to the questions of the task, in order; a question without an answer waits until `stop`. */
+  decisions: Decision[];
   stop(): void;
 }
 
@@ -25,11 +27,12 @@ export async function testTaskHost(onStep: (step: Step) => void = () => {}): Pro
   const root = join(tempDir(), 'jobs');
   const directory = await JobDirectory.create(root, 1, '{}', new Seal('test'));
   const abort = new AbortController();
-  const seen: Pick<TestTaskHost, 'steps' | 'statuses' | 'commits' | 'secrets'> = {
+  const seen: Pick<TestTaskHost, 'steps' | 'statuses' | 'commits' | 'secrets' | 'decisions'> = {
     steps: [],
     statuses: [],
     commits: [],
     secrets: [],
+    decisions: [],
   };
   onTestFinished(() => {
     abort.abort();
@@ -42,6 +45,14 @@ export async function testTaskHost(onStep: (step: Step) => void = () => {}): Pro
     addSecret: (value) => seen.secrets.push(value),
     setStatus: (status) => seen.statuses.push(status),
     setCommit: (commit) => seen.commits.push(commit),
+    waitForDecision: async () => {
+      seen.statuses.push('waiting_confirmation');
+      const decision = seen.decisions.shift();
+      if (decision) return decision;
+      return new Promise<Decision>((_resolve, reject) => {
+        abort.signal.addEventListener('abort', () => reject(new Error('stopped')), { once: true });
+      });
+    },
   });
   const note = (step: Step): Step => {
     seen.steps.push(step);
