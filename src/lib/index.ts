@@ -3,6 +3,7 @@ export { writeFileAtomic, type WriteFileAtomicOptions } from './atomic-file.ts';
 export { Backoff, type BackoffOptions } from './backoff.ts';
 export { ByteWriter } from './byte-writer.ts';
 export { systemClock, type Clock } from './clock.ts';
+export { lockDirectory, type DirectoryLock, type DirectoryLockOptions } from './directory-lock.ts';
 export {
   codeOf,
   ConfigError,

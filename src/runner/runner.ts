@@ -1,10 +1,11 @@
 import { createHash, createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunnerConfig } from '../config/index.ts';
 import { Seal } from '../execution/index.ts';
 import { createTransport } from '../http/index.ts';
-import { messageOf, systemClock, UserError, type Clock } from '../lib/index.ts';
+import { lockDirectory, messageOf, systemClock, UserError, type Clock } from '../lib/index.ts';
 import { UiRunnerClient, type RunnerState } from '../protocol/ui/index.ts';
 import { runTask, type TaskHost } from '../tasks/index.ts';
 import type { Logger } from '../telemetry/index.ts';
@@ -42,6 +43,17 @@ export async function runRunner(options: RunRunnerOptions): Promise<number> {
     env: process.env,
   });
   const privateKey = readPrivateKey(config.runner.privateKeyFile);
+  const stateDir = stateDirectory(config, token);
+  await mkdir(stateDir, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw new UserError(`Cannot make the state directory ${stateDir}: ${messageOf(error)}`, {
+      hint: 'Name another with runner.state_dir, or see tmp_path.',
+      cause: error,
+    });
+  });
+  const lock = await lockDirectory(stateDir, {
+    who: 'runner',
+    hint: 'Stop it first; two runners on one machine need a registration, or a runner.state_dir, of their own.',
+  });
   const client = new UiRunnerClient({
     transport,
     webHost: config.webHost ?? '',
@@ -54,6 +66,7 @@ export async function runRunner(options: RunRunnerOptions): Promise<number> {
     return await new Runner(options, { client, clock, token }).run();
   } finally {
     transport.close();
+    await lock.release();
     logger.debug('Runner ended', { draining: shutdown.drain.aborted });
   }
 }

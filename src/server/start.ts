@@ -1,7 +1,7 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import { loadServerConfig } from '../config/index.ts';
 import { createRouter, listen, type Router } from '../http/index.ts';
-import { type Clock, systemClock } from '../lib/index.ts';
+import { type Clock, lockDirectory, systemClock } from '../lib/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import { apiGuard, loadAccess } from './access.ts';
 import { buildCatalog } from './catalog/build.ts';
@@ -16,7 +16,6 @@ import { Reconciler } from './reconcile/reconciler.ts';
 import { addRestApi } from './rest/routes.ts';
 import { addRunnerApi } from './runner-api/routes.ts';
 import { Scheduler } from './schedule/scheduler.ts';
-import { lockDataDir } from './store/lock.ts';
 import { TaskBoard } from './tasks/task-board.ts';
 import { TaskStarter } from './tasks/task-starter.ts';
 
@@ -90,7 +89,8 @@ async function start(
     configFile: loaded.file,
     env,
   });
-  const lock = await lockDataDir(dataDir);
+  const hint = 'Stop it, or name another directory with --data-dir.';
+  const lock = await lockDirectory(dataDir, { who: 'server', hint });
   closers.push(() => lock.release());
 
   const core = await openCore({ dataDir, clock, logger, config }, closers);

@@ -312,6 +312,16 @@ describe('the end of a runner', () => {
     await eventually(() => jobsLeft().length === 0);
   });
 
+  it('refuses to start beside another one with the same identity', async () => {
+    const { server, start } = await stage();
+    const first = await start();
+    await eventually(() => server.polls >= 1);
+    const second = await start();
+    await expect(second.ended).rejects.toThrow(/another runner \(process \d+\) uses the directory/);
+    first.drain();
+    expect(await first.ended).toBe(0);
+  });
+
   it.each([
     ['no server', { web_host: undefined }, /web_host is missing/],
     ['no token', { runner: {} }, /no token/],

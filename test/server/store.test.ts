@@ -2,7 +2,6 @@ import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockDataDir } from '../../src/server/store/lock.ts';
 import { Store } from '../../src/server/store/store.ts';
 import { runnerRecord, taskRecord } from './support/builders.ts';
 
@@ -147,20 +146,5 @@ describe('ids', () => {
     ids.claim({ kind: 'key', scope: 1, name: 'renamed', id: 7 });
     expect(ids.find('key', 1, 'b')).toBeUndefined();
     expect((await open()).ids.owner('key', 7)?.name).toBe('renamed');
-  });
-});
-
-describe('the lock of a data directory', () => {
-  it('lets one server in, and the next one after it', async () => {
-    const lock = await lockDataDir(dir);
-    await expect(lockDataDir(dir)).rejects.toThrow(/another server \(process \d+\)/);
-    await lock.release();
-    await (await lockDataDir(dir)).release();
-  });
-
-  it.each(['999999999 1', `${process.pid} 1`, ''])('is not held by a process that is gone (%j)', async (content) => {
-    await writeFile(join(dir, 'lock'), content);
-    await (await lockDataDir(dir)).release();
-    expect(await readdir(dir)).toEqual([]);
   });
 });
