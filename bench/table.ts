@@ -16,7 +16,7 @@ export function printTable(figures: readonly Figure[]): string[] {
     `${show(figure.value)} ${figure.unit}`,
     goalText(figure),
     figure.floor === undefined ? '' : `${show(figure.floor)} ${figure.unit}`,
-    figure.floor === undefined ? '' : `${(figure.value / figure.floor).toFixed(2)} x`,
+    figure.floor ? `${(figure.value / figure.floor).toFixed(2)} x` : '',
     figure.goal === undefined ? '' : isMet(figure) ? 'met' : 'MISSED',
   ]);
   const table = [['figure', 'measured', 'goal', 'floor', 'ratio', ''], ...rows];

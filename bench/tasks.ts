@@ -1,6 +1,4 @@
-import { spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { BareTask } from './bare.ts';
 import { Embedded } from './embedded.ts';
 import type { Figure } from './table.ts';
 import { until, Workbench } from './workbench.ts';
@@ -9,8 +7,7 @@ const tasks = 200;
 const parallel = 4;
 
 /**
- * No-op tasks through the embedded server and one runner. Floor: the processes a task cannot do without (update the mirror,
- * update the checkout, read the commit, run the script), four at a time, with nothing around them.
+ * No-op tasks through the embedded server and one runner. Floor: the same processes spawned directly, four at a time.
  */
 export async function throughput(): Promise<Figure[]> {
   const bench = new Workbench();
@@ -42,40 +39,12 @@ export async function throughput(): Promise<Figure[]> {
 }
 
 async function bare(directory: string, repository: string): Promise<number> {
-  const root = join(directory, 'bare');
-  mkdirSync(root);
-  const git = ['-c', 'safe.directory=*'];
-  await run('git', ['clone', '-q', '--mirror', repository, join(root, 'mirror')]);
-  for (let worker = 0; worker < parallel; worker += 1) {
-    await run('git', ['clone', '-q', '--shared', join(root, 'mirror'), join(root, `tree${worker}`)]);
-  }
+  const workers = await BareTask.prepare(directory, repository, 'noop.sh', parallel);
   const start = Date.now();
-  const work = async (worker: number): Promise<void> => {
-    const tree = join(root, `tree${worker}`);
-    for (let count = 0; count < tasks / parallel; count += 1) {
-      await run('git', [
-        ...git,
-        '-C',
-        join(root, 'mirror'),
-        'fetch',
-        '-q',
-        'origin',
-        `+main:refs/heads/worker${worker}`,
-      ]);
-      await run('git', [...git, '-C', tree, 'checkout', '-q', '--force', '--detach', 'HEAD']);
-      await run('git', [...git, '-C', tree, 'log', '-1', '--format=%H%n%s']);
-      await run('bash', [join(tree, 'noop.sh')]);
-    }
-  };
-  await Promise.all(Array.from({ length: parallel }, (_, worker) => work(worker)));
+  await Promise.all(
+    workers.map(async (worker) => {
+      for (let count = 0; count < tasks / parallel; count += 1) await worker.run();
+    }),
+  );
   return (tasks / (Date.now() - start)) * 1000;
-}
-
-function run(command: string, args: readonly string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    spawn(command, args, { stdio: 'ignore' }).once('exit', (code) => {
-      if (code === 0) resolve();
-      else reject(new Error(`${command} ${args.join(' ')} ended with ${code}`));
-    });
-  });
 }

@@ -35,13 +35,18 @@ export class Workbench {
 
   /** Starts the program; what it prints is shown when it ends badly. */
   start(args: readonly string[]): ChildProcess {
+    return this.node([program, ...args]);
+  }
+
+  /** Starts a Node.js process. */
+  node(args: readonly string[]): ChildProcess {
     const env = { PATH: process.env['PATH'] ?? '', HOME: this.directory, GIT_CONFIG_GLOBAL: '/dev/null' };
-    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     let said = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4000)));
     child.on('exit', (code) => {
-      if (code !== 0 && code !== null) console.error(`semaphore ${args.join(' ')} ended with ${code}:\n${said}`);
+      if (code !== 0 && code !== null) console.error(`node ${args.join(' ')} ended with ${code}:\n${said}`);
     });
     this.#children.push(child);
     return child;
