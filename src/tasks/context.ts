@@ -4,6 +4,7 @@ import type { AccessKey, JobData } from '../protocol/ui/index.ts';
 import { openHandOvers, type HandOver } from '../secrets/index.ts';
 import { readKey, startSshAgent } from '../ssh/index.ts';
 import type { TaskWorkspace } from '../workspace/index.ts';
+import { openHostAccess, type HostAccess } from './host-access.ts';
 import type { Owner } from './owner.ts';
 import { TaskProblem } from './problem.ts';
 import type { Phase, TaskHost } from './types.ts';
@@ -30,7 +31,8 @@ export class TaskContext {
   readonly baseEnv: Readonly<Record<string, string>>;
   readonly owner: Owner | undefined;
   readonly #closers: (() => Promise<void>)[] = [];
-  readonly #sockets = new Map<number, string>();
+  readonly #sockets = new Map<string, string>();
+  #hostAccess: Promise<HostAccess> | undefined;
 
   constructor(options: TaskContextOptions) {
     this.job = options.job;
@@ -43,17 +45,25 @@ export class TaskContext {
   }
 
   /** Socket of an ssh-agent with this key; one per key and task. Throws TaskProblem when the key cannot be read. */
-  async agentSocket(key: AccessKey, phase: Phase): Promise<string> {
-    const known = this.#sockets.get(key.id);
+  agentSocket(key: AccessKey, phase: Phase): Promise<string> {
+    return this.agentSocketOf([key], phase);
+  }
+
+  /** Socket of an ssh-agent that offers these keys in this order. Throws TaskProblem when one cannot be read. */
+  async agentSocketOf(keys: readonly AccessKey[], phase: Phase): Promise<string> {
+    const ids = keys.map(({ id }) => id).join(' ');
+    const known = this.#sockets.get(ids);
     if (known !== undefined) return known;
-    const agent = await startSshAgent({
-      keys: [await this.#read(key, phase)],
-      directory: this.workspace.private,
-      owner: this.owner,
-    });
+    const read = await Promise.all(keys.map((key) => this.#read(key, phase)));
+    const agent = await startSshAgent({ keys: read, directory: this.workspace.private, owner: this.owner });
     this.#closers.push(() => agent.close());
-    this.#sockets.set(key.id, agent.socketPath);
+    this.#sockets.set(ids, agent.socketPath);
     return agent.socketPath;
+  }
+
+  /** The keys for other hosts and URLs. Throws TaskProblem when the server sent what cannot be one. */
+  hostAccess(): Promise<HostAccess> {
+    return (this.#hostAccess ??= openHostAccess(this));
   }
 
   /** Makes pipes through which tools read secrets until the task ends. */

@@ -4,6 +4,7 @@ import type { RunnerConfig } from '../config/index.ts';
 import { checkout, parseRemote, type GitCredentials, type Revision } from '../git/index.ts';
 import { repositoryType, type Repository } from '../protocol/ui/index.ts';
 import type { TaskContext } from './context.ts';
+import { repositoryPassword } from './host-access.ts';
 import { TaskProblem, TaskStopped } from './problem.ts';
 import type { Commit } from './types.ts';
 
@@ -32,17 +33,19 @@ export async function prepareTree(context: TaskContext, request: TreeRequest): P
     }
     return localTree(repository);
   }
+  const access = await context.hostAccess();
   const result = await checkout(
     {
       url: repository.gitUrl,
       revision,
       credentials: await credentialsFor(context, repository),
+      access: access.git,
       mirror: workspace.shareMirror(repository.id, parseRemote(repository.gitUrl).url),
       directory: request.directory(),
       privateDirectory: workspace.private,
       keyPrefix: request.keyPrefix,
       env: context.baseEnv,
-      ssh: config.ssh,
+      ssh: access.ssh,
       attempts: config.gitAttempts,
       stop: { signal: 'SIGTERM', graceMs: config.runner.stopGraceMs },
       ...context.owner,
@@ -81,18 +84,8 @@ async function localTree({ gitUrl }: Repository): Promise<Tree> {
 
 async function credentialsFor(context: TaskContext, repository: Repository): Promise<GitCredentials> {
   const key = context.keys.get(repository.sshKeyId);
-  switch (key?.type) {
-    case 'ssh':
-      return { kind: 'agent', socket: await context.agentSocket(key, 'clone') };
-    case 'login_password':
-      return { kind: 'password', ...key.loginPassword };
-    case undefined:
-    case '':
-    case 'none':
-    case 'string':
-    default:
-      return { kind: 'none' };
-  }
+  if (key?.type === 'ssh') return { kind: 'agent', socket: await context.agentSocket(key, 'clone') };
+  return repositoryPassword(key);
 }
 
 /** The branch of a task: the repository's, the template's instead, the task's instead where that is allowed (spec 5.3). */

@@ -74,7 +74,8 @@ async function runIn(workspace: TaskWorkspace, owner: Owner | undefined, input: 
   try {
     app.check?.(context);
     const variables = readVariables(job);
-    warnOfHostConfigs(context);
+    // First, so that a mapping that cannot be used is told before anything is fetched.
+    await context.hostAccess();
     if (config.homeDirMode === 'project_home') workspace.shareProjectHome();
     const home = await workspace.takeHome(job.repository.id, job.template.id);
     const tree = await checkOut(context);
@@ -85,13 +86,6 @@ async function runIn(workspace: TaskWorkspace, owner: Owner | undefined, input: 
   } finally {
     await context.close();
   }
-}
-
-/** A repository that needs them will fail; nobody should have to guess why. */
-function warnOfHostConfigs({ host, job }: TaskContext): void {
-  const names = (job.hostConfigs ?? []).map(({ host: name }) => name);
-  if (names.length > 0)
-    host.log(`Keys for other hosts are not used by this version of the runner: ${names.join(', ')}`);
 }
 
 /** The repository of the task; reports the commit unless the server has named one (spec 5.5). */

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
@@ -10,10 +11,12 @@ export interface GitHttpOptions {
   credentials?: { login: string; password: string };
   /** Answers the first requests with these statuses instead. */
   failures?: number[];
+  /** Serves https with this certificate. */
+  tls?: { key: string; cert: string };
 }
 
 export interface GitHttpServer {
-  /** `http://127.0.0.1:<port>`. */
+  /** `http://127.0.0.1:<port>`, or https. */
   origin: string;
   /** Requests so far: method, URL and `Authorization`, decoded. */
   requests: { method: string; url: string; authorization: string | undefined }[];
@@ -23,7 +26,7 @@ export interface GitHttpServer {
 export async function startGitHttp(options: GitHttpOptions): Promise<GitHttpServer> {
   const requests: GitHttpServer['requests'] = [];
   const failures = [...(options.failures ?? [])];
-  const server = createServer((request, response) => {
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     const authorization = decodeBasic(request.headers.authorization);
     requests.push({ method: request.method ?? '', url: request.url ?? '', authorization });
     const failure = failures.shift();
@@ -37,13 +40,17 @@ export async function startGitHttp(options: GitHttpOptions): Promise<GitHttpServ
       return;
     }
     serve(options.root, request, response);
-  });
+  };
+  const server = options.tls ? createTlsServer(options.tls, answer) : createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });
-  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
+  return {
+    origin: `${options.tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+  };
 }
 
 function decodeBasic(header: string | undefined): string | undefined {

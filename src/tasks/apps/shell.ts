@@ -1,6 +1,7 @@
 import type { AppConfig } from '../../config/index.ts';
 import { which } from '../../execution/index.ts';
 import { extraArguments, type ExtraArguments } from '../arguments.ts';
+import { hostVariables } from '../host-access.ts';
 import { inside } from '../inside.ts';
 import { runStep, TaskProblem } from '../problem.ts';
 import { detailVariables } from '../task-details.ts';
@@ -64,7 +65,8 @@ export function shellApp(name: string): App {
     },
     run: async ({ context, details, directory, taskEnv, variables }) => {
       const { baseEnv, config, host, job } = context;
-      const env: Record<string, string> = { ...baseEnv, PWD: directory, ...detailVariables(details), ...taskEnv };
+      const given = { ...baseEnv, PWD: directory, ...detailVariables(details), ...taskEnv };
+      const env: Record<string, string> = { ...given, ...(await hostVariables(context, given)) };
       const { command, leading } = shellCommand(name, config.apps[name], env['PATH'] ?? '');
       const args = shellArguments(job.template.playbook, variables, extraArguments(job));
       const step: Step = {

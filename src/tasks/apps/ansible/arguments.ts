@@ -4,6 +4,8 @@ import type { ExtraArguments } from '../../arguments.ts';
 /** Everything that the command line of a playbook run depends on, with secrets already replaced by pipes. */
 export interface PlaybookCommand {
   inventory: string;
+  /** Configuration of ssh with keys for single hosts. */
+  sshConfigFile?: string | undefined;
   user: string | undefined;
   connectionPasswordFile: string | undefined;
   becomeUser: string | undefined;
@@ -25,6 +27,7 @@ export function playbookArguments(command: PlaybookCommand): string[] {
   return [
     '--inventory',
     command.inventory,
+    ...option('--ssh-common-args', command.sshConfigFile && `-F ${wordOf(command.sshConfigFile)}`),
     ...option('--user', command.user),
     ...option('--connection-password-file', command.connectionPasswordFile),
     ...option('--become-user', command.becomeUser),
@@ -45,6 +48,11 @@ export function playbookArguments(command: PlaybookCommand): string[] {
 
 function option(name: string, value: string | undefined): string[] {
   return value === undefined ? [] : [name, value];
+}
+
+/** Ansible takes these arguments apart as a shell would. */
+function wordOf(path: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** `-v` to `-vvvvvv`, four when the level is not given (spec 5.7, argument 7). */

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { HandOver } from '../../../secrets/index.ts';
 import { extraArguments } from '../../arguments.ts';
 import type { TaskContext } from '../../context.ts';
+import { hostVariables, requirementsVariables } from '../../host-access.ts';
 import { inside } from '../../inside.ts';
 import { runStep, TaskProblem } from '../../problem.ts';
 import { ansibleHome } from '../../repository.ts';
@@ -49,7 +50,8 @@ export const ansibleApp: App = {
       ? inside(directory, job.template.workingDirectory, 'the working directory')
       : directory;
     const env = await ansibleEnvironment(input, cwd, credentials.sshKey);
-    await installRequirements({ input, params, templateParams: taskParams, env, cwd });
+    const fetching = { ...env, ...(await requirementsVariables(input, env, credentials.sshKey)) };
+    await installRequirements({ input, params, templateParams: taskParams, env: fetching, cwd });
     const vaults = prepareVaults(context, directory);
     const pipe = (name: string, content: string | undefined): HandOver[] =>
       content === undefined ? [] : [{ path: join(workspace.private, name), content }];
@@ -58,8 +60,10 @@ export const ansibleApp: App = {
     const secretVars = secretVariables(input);
     const secret = pipe('secret-vars', secretVars);
     await context.handOver([...vaults.handOvers, ...connection, ...become, ...secret]);
+    const { sshConfigFile } = await context.hostAccess();
     const args = playbookArguments({
       inventory,
+      sshConfigFile,
       user: credentials.user,
       connectionPasswordFile: connection[0]?.path,
       becomeUser: credentials.becomeUser,
@@ -101,7 +105,7 @@ async function ansibleEnvironment(
 ): Promise<Record<string, string>> {
   const { context, home, taskEnv } = input;
   const agent = sshKey === undefined ? {} : { SSH_AUTH_SOCK: await context.agentSocket(sshKey, 'inventory') };
-  const env = {
+  const env: Record<string, string> = {
     PYTHONUNBUFFERED: '1',
     ANSIBLE_FORCE_COLOR: 'True',
     ANSIBLE_HOST_KEY_CHECKING: 'False',
@@ -111,6 +115,7 @@ async function ansibleEnvironment(
     ...taskEnv,
     ...agent,
   };
+  Object.assign(env, await hostVariables(context, env));
   return { ...env, ...(await controlPathVariables(context, env)) };
 }
 

@@ -15,6 +15,7 @@ export interface RequirementsOptions {
   input: AppInput;
   params: AnsibleTaskParams;
   templateParams: AnsibleTemplateParams;
+  /** With what git needs to fetch them. */
   env: Record<string, string>;
   cwd: string;
 }
@@ -71,7 +72,7 @@ async function install(kind: Kind, path: string, options: RequirementsOptions): 
     command: 'ansible-galaxy',
     args: [kind, 'install', '-r', path, '--force', ...extra],
     cwd: options.cwd,
-    env: { ...options.env, GIT_TERMINAL_PROMPT: '0' },
+    env: options.env,
     stop: { signal: 'SIGTERM', graceMs: config.runner.stopGraceMs },
     ...context.owner,
   };
