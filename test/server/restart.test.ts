@@ -68,7 +68,7 @@ describe('a server that ends and starts again', () => {
   it('is alone in its data directory', async () => {
     const server = await TestServer.start();
     await expect(TestServer.start({ directory: server.directory })).rejects.toThrow(
-      /another server \(process \d+\) uses the data directory/,
+      /another server \(process \d+\) uses the directory/,
     );
   });
 });

@@ -76,7 +76,7 @@ export class Dispatcher {
           this.#assign(decision.task, decision.runner);
           break;
         case 'fail':
-          this.#fail(decision.task, decision.reason);
+          this.#board.end(decision.task.id, 'error', decision.reason);
           break;
         default:
           assertNever(decision);
@@ -96,20 +96,13 @@ export class Dispatcher {
       } catch (error: unknown) {
         // The next server will try again.
         if (this.#ending.aborted) return;
-        return await this.#board.end(
-          task.id,
-          'error',
-          `Failed to wake runner #${runner.id} through its webhook: ${messageOf(error)}`,
-        );
+        const note = `Failed to wake runner #${runner.id} through its webhook: ${messageOf(error)}`;
+        return this.#board.end(task.id, 'error', note);
       }
       // The runner, or the task, may be gone by now; then what was woken may sleep again.
       const assigned = this.#core.store.runner(runner.id) !== undefined && this.#board.assign(task.id, runner);
       if (!assigned) await this.#callFinish(webhook, task, runner.id);
     });
-  }
-
-  #fail(task: TaskRecord, reason: string): void {
-    this.#reserve(task, 0, () => this.#board.end(task.id, 'error', reason));
   }
 
   /** Keeps a task out of further plans while something about it is under way. */

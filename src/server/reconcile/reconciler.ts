@@ -6,8 +6,6 @@ import { findLost, type Finding } from './find-lost.ts';
 export class Reconciler {
   readonly #core: Core;
   readonly #board: TaskBoard;
-  /** Tasks that are being dealt with: two looks at the same time say it once. */
-  readonly #settling = new Set<number>();
   #wake = new AbortController();
 
   constructor(core: Core, board: TaskBoard) {
@@ -20,8 +18,8 @@ export class Reconciler {
     });
   }
 
-  /** Looks once; resolves when what was found is dealt with. */
-  async look(): Promise<void> {
+  /** Looks once, and deals with what is found. */
+  look(): void {
     const { store, config, clock, watchingSince } = this.#core;
     const findings = findLost({
       tasks: store.unfinished(),
@@ -33,8 +31,7 @@ export class Reconciler {
       clockSkewMs: config.runners.clockSkewMs,
       maxTaskDurationMs: config.maxTaskDurationMs,
     });
-    const fresh = findings.filter(({ task }) => !this.#settling.has(task.id));
-    await Promise.all(fresh.map((finding) => this.#settle(finding)));
+    for (const finding of findings) this.#settle(finding);
   }
 
   /** Looks until the signal is aborted. */
@@ -48,9 +45,11 @@ export class Reconciler {
       // The machine slept, or the process stood still: the runners could not be heard, which is not their fault.
       if (clock.now() - before > pause + standstillMs) this.#core.watchingSince = clock.now();
       if (signal.aborted) return;
-      await this.look().catch((error: unknown) =>
-        logger.error('Lost tasks could not be looked for', { context: 'reconciler', error }),
-      );
+      try {
+        this.look();
+      } catch (error: unknown) {
+        logger.error('Lost tasks could not be looked for', { context: 'reconciler', error });
+      }
     }
   }
 
@@ -70,23 +69,16 @@ export class Reconciler {
     return pause;
   }
 
-  async #settle(finding: Finding): Promise<void> {
-    const { logger } = this.#core;
-    const { kind, task, note } = finding;
-    logger.warn('A task was lost or overdue', {
+  #settle({ kind, task, note }: Finding): void {
+    this.#core.logger.warn('A task was lost or overdue', {
       context: 'reconciler',
       task_id: task.id,
       runner_id: task.runnerId,
       status: kind,
       reason: note,
     });
-    this.#settling.add(task.id);
-    try {
-      if (kind === 'requeue') this.#board.requeue(task.id, note);
-      else await this.#board.end(task.id, kind, note);
-    } finally {
-      this.#settling.delete(task.id);
-    }
+    if (kind === 'requeue') this.#board.requeue(task.id, note);
+    else this.#board.end(task.id, kind, note);
   }
 }
 

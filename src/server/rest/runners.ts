@@ -64,9 +64,9 @@ function addRunnersAt(
       return noContent();
     });
   }
-  router.route('DELETE', `${base}/:rid`, async (context) => {
+  router.route('DELETE', `${base}/:rid`, (context) => {
     store.removeRunner(runnerOf(context).id);
-    await reconciler.look();
+    reconciler.look();
     return noContent();
   });
   router.route('POST', `${base}/:rid/active`, async (context) => {

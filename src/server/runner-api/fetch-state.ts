@@ -17,12 +17,12 @@ export interface FetchParts {
 }
 
 /** GET: a runner's heartbeat, and what it shall do (spec 3.5, 8.2). */
-export async function fetchState(parts: FetchParts, runner: RunnerRecord, context: RequestContext): Promise<Reply> {
+export function fetchState(parts: FetchParts, runner: RunnerRecord, context: RequestContext): Reply {
   const { core, reconciler } = parts;
   const clearCache = runner.cleaningRequested !== undefined && (runner.touched ?? '') < runner.cleaningRequested;
   const isNewProcess = heartbeat(core, runner, startedAt(context));
   // Another process than before: what the old one ran is lost, and its places are free.
-  if (isNewProcess) await reconciler.look();
+  if (isNewProcess) reconciler.look();
   core.events.opportunity.emit('runner asks for work');
 
   const currentJobs: { id: number; status: TaskRecord['status'] }[] = [];
@@ -42,7 +42,7 @@ export async function fetchState(parts: FetchParts, runner: RunnerRecord, contex
       taskCount: core.store.countOf(task.templateId),
     });
     if (typeof prepared === 'string') {
-      await parts.board.end(task.id, 'error', `The task cannot be handed to a runner: ${prepared}`);
+      parts.board.end(task.id, 'error', `The task cannot be handed to a runner: ${prepared}`);
       continue;
     }
     newJobs.push(prepared.job);

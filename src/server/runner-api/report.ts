@@ -39,9 +39,9 @@ async function accept(
 ): Promise<boolean> {
   if (!ownTask(core, runner, job.id)) return false;
   await core.logs.append(job.id, job.logRecords);
-  const { status, outputs } = await judge(core, job);
   // While the records were written, a user may have torn the task away.
   if (!ownTask(core, runner, job.id)) return false;
+  const { status, outputs } = judge(core, board, job);
   board.report(job.id, status, { commit: job.commit, outputs, runnerStartedAt });
   return true;
 }
@@ -52,13 +52,14 @@ function ownTask(core: Core, runner: RunnerRecord, id: number): TaskRecord | und
 }
 
 /** The status that counts: none for a word that nobody knows, an error when the outputs of a success are not acceptable. */
-async function judge(
+function judge(
   core: Core,
+  board: TaskBoard,
   job: ProgressJob,
-): Promise<{ status: TaskStatus | undefined; outputs: string | undefined }> {
+): { status: TaskStatus | undefined; outputs: string | undefined } {
   if (!isTaskStatus(job.status)) {
     // Old runners report "" for a moment when a job begins.
-    core.logger.warn('A runner reported an unknown status', {
+    core.logger[job.status === '' ? 'debug' : 'warn']('A runner reported an unknown status', {
       context: 'runners',
       task_id: job.id,
       status: job.status.slice(0, 40),
@@ -68,6 +69,6 @@ async function judge(
   if (job.status !== 'success' || job.outputs === undefined) return { status: job.status, outputs: undefined };
   const mistake = checkOutputs(job.outputs);
   if (mistake === undefined) return { status: 'success', outputs: job.outputs };
-  await core.logs.note(job.id, `Invalid task outputs reported by the runner: ${mistake}`);
+  board.note(job.id, `Invalid task outputs reported by the runner: ${mistake}`);
   return { status: 'error', outputs: undefined };
 }

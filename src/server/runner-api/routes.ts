@@ -22,7 +22,7 @@ export function addRunnerApi(router: Router, parts: RunnerApiParts): void {
   const { core, board, reconciler } = parts;
   const open = { guard: null };
   const forRunner =
-    (handle: (runner: RunnerRecord, context: RequestContext) => Promise<Reply>) =>
+    (handle: (runner: RunnerRecord, context: RequestContext) => Reply | Promise<Reply>) =>
     async (context: RequestContext): Promise<Reply> => {
       const result = authenticate(core, context);
       return 'refusal' in result ? result.refusal : await handle(result.runner, context);
@@ -49,10 +49,10 @@ export function addRunnerApi(router: Router, parts: RunnerApiParts): void {
   router.route(
     'DELETE',
     path,
-    forRunner(async (runner) => {
+    forRunner((runner) => {
       core.store.removeRunner(runner.id);
       core.logger.info('Runner unregistered', { context: 'runners', runner_id: runner.id });
-      await reconciler.look();
+      reconciler.look();
       return noContent();
     }),
     open,

@@ -45,16 +45,18 @@ export class TaskLogs {
     this.#listener(taskId, repeated === 0 ? records : recordsAfter(records, repeated));
   }
 
-  /** Stores a line of the server itself. */
+  /** Stores a line of the server itself. Whoever reads the log from now on sees it, and whoever listens has heard of it. */
   async note(taskId: number, message: string): Promise<void> {
     const record = { time: new Date(this.#clock.now()).toISOString(), message };
-    await this.#exclusively(taskId, (file) => file.append(encodeLines([record]), { repeatable: false }));
     this.#listener?.(taskId, [record]);
+    await this.#exclusively(taskId, (file) => file.append(encodeLines([record]), { repeatable: false }));
   }
 
-  /** The lines of a log in batches, `<time> <text>`. */
-  read(taskId: number): AsyncGenerator<string[]> {
-    return readLines(this.#path(taskId));
+  /** The lines of a log in batches, `<time> <text>`, with everything that was to be stored when this was called. */
+  async *read(taskId: number): AsyncGenerator<string[]> {
+    const log = await this.#open.get(taskId);
+    await log?.queue;
+    yield* readLines(this.#path(taskId));
   }
 
   /** The task is finished: nothing more is expected. */

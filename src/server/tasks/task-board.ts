@@ -75,11 +75,12 @@ export class TaskBoard {
   }
 
   /** Ends a task from here, with a line at the end of its log that says why. */
-  async end(id: number, status: 'error' | 'stopped', note: string): Promise<void> {
-    // First the line, so that whoever sees the status finds the reason.
-    await this.#core.logs.note(id, note).catch((error: unknown) => this.#noteFailed(id, error));
+  end(id: number, status: 'error' | 'stopped', note: string): void {
     const task = this.#core.store.task(id);
-    if (task && !isFinished(task.status)) this.#set(task, status, {});
+    if (!task || isFinished(task.status)) return;
+    // First the line, so that whoever sees the status finds the reason.
+    this.note(id, note);
+    this.#set(task, status, {});
   }
 
   /** Asks the runner to stop the task; one that no runner knows of stops at once (spec 8.5). */
