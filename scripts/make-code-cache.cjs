@@ -9,7 +9,8 @@ process.stdout.write = () => true;
 
 async function run() {
   const { exports, script } = loadBundle(file, readFileSync(file, 'latin1'));
-  for (const argv of [['--help'], ['runner', '--help'], ['config', 'show', '--no-config']]) await exports.main(argv);
+  for (const argv of [['--help'], ['runner', '--help'], ['config', 'show', '--no-config']])
+    await exports.runCommand(argv);
   writeFileSync(cacheFileOf(file), script.createCachedData());
 }
 

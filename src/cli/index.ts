@@ -4,7 +4,7 @@ export { loadConfig, loadConfigAloud, openLog } from './load-config.ts';
 export { note, print, warn } from './output.ts';
 export { findRegistrationToken, readStandardInput, requireToken } from './registration-token.ts';
 export { toFailure, type Failure } from './errors.ts';
-export { runCli, type RunCliOptions } from './run-cli.ts';
+export { reportStray, runCli, type RunCliOptions } from './run-cli.ts';
 export { drainingText, listenForShutdown } from './signals.ts';
 export { rememberConfigFile } from './state.ts';
 export { HelpWanted } from './help.ts';

@@ -31,12 +31,14 @@ export async function loadConfigAloud(global: GlobalFlags, overrides: Overrides 
   return loaded;
 }
 
-export async function openLog(global: GlobalFlags): Promise<Logger> {
+/** Opens the log; `secrets` may grow later, and none of them is ever written. */
+export async function openLog(global: GlobalFlags, secrets: ReadonlySet<string> = new Set()): Promise<Logger> {
   const { createLogger } = await import('../telemetry/index.ts');
   return createLogger({
     level: global['log-level'],
     format: global['log-format'],
     debugFilter: global['debug-filter'],
     destination: 'stderr',
+    mask: (text) => [...secrets].reduce((masked, secret) => masked.replaceAll(secret, '***'), text),
   });
 }

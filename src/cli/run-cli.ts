@@ -29,11 +29,23 @@ export async function runCli(argv: readonly string[], options: RunCliOptions): P
       note('Cancelled.');
       return exitCodes.interrupted;
     }
-    const better = await betterError(error, options.commands);
-    const failure = toFailure(better, { command: commandOf(words, options.commands), debug: wantsDebug(words) });
-    await printFailure(failure);
-    return failure.exitCode;
+    return await report(await betterError(error, options.commands), words, options.commands);
   }
+}
+
+/** Tells of an error that no command could catch, in the same way. Returns the exit code. */
+export async function reportStray(
+  error: unknown,
+  argv: readonly string[],
+  { commands }: RunCliOptions,
+): Promise<number> {
+  return await report(error, normaliseArgv(argv), commands);
+}
+
+async function report(error: unknown, words: readonly string[], commands: CommandTable): Promise<number> {
+  const failure = toFailure(error, { command: commandOf(words, commands), debug: wantsDebug(words) });
+  await printFailure(failure);
+  return failure.exitCode;
 }
 
 async function dispatch(words: readonly string[], { root, version, commands }: RunCliOptions): Promise<number> {
