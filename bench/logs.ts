@@ -17,7 +17,7 @@ const longLine = `echo "$EPOCHREALTIME"\nhead -c ${longBytes} /dev/zero | tr '\\
 export async function logs(): Promise<Figure[]> {
   const bench = new Workbench();
   try {
-    const repository = bench.repository({ 'many.sh': manyLines, 'long.sh': longLine });
+    const repository = await bench.repository({ 'many.sh': manyLines, 'long.sh': longLine });
     const { server, url } = await Embedded.start(bench, ['many.sh', 'long.sh'], repository);
     const runner = bench.runner(url, { token: await server.register(4) });
 

@@ -13,7 +13,7 @@ export async function pickup(): Promise<Figure[]> {
   const bench = new Workbench();
   const server = new ProtocolServer();
   try {
-    const repository = bench.repository({ 'hello.sh': 'echo "$EPOCHREALTIME"\n' });
+    const repository = await bench.repository({ 'hello.sh': 'echo "$EPOCHREALTIME"\n' });
     const floor = await bare(bench.directory, repository);
     const url = await server.listen();
     bench.runner(url, { check_interval_seconds: 1 });

@@ -12,7 +12,7 @@ const parallel = 4;
 export async function throughput(): Promise<Figure[]> {
   const bench = new Workbench();
   try {
-    const repository = bench.repository({ 'noop.sh': ':\n' });
+    const repository = await bench.repository({ 'noop.sh': ':\n' });
     const floor = await bare(bench.directory, repository);
     const { server, url } = await Embedded.start(bench, ['noop.sh'], repository);
     const token = await server.register(parallel);

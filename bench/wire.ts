@@ -10,7 +10,7 @@ export async function wire(): Promise<Figure[]> {
   const bench = new Workbench();
   const server = new ProtocolServer();
   try {
-    const repository = bench.repository({ 'tick.sh': script });
+    const repository = await bench.repository({ 'tick.sh': script });
     const url = await server.listen();
     bench.runner(url);
     server.offer(1, repository, 'tick.sh');

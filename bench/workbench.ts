@@ -1,8 +1,9 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { simpleGit } from 'simple-git';
 
 export const program = join(process.cwd(), 'bin', 'semaphore');
 
@@ -12,18 +13,17 @@ export class Workbench {
   readonly #children: ChildProcess[] = [];
 
   /** Makes a git repository with these executable files; returns its file:// URL. */
-  repository(files: Readonly<Record<string, string>>): string {
+  async repository(files: Readonly<Record<string, string>>): Promise<string> {
     const path = join(this.directory, 'repository');
     mkdirSync(path);
     for (const [name, content] of Object.entries(files)) {
       writeFileSync(join(path, name), content);
       chmodSync(join(path, name), 0o755);
     }
-    const git = (...args: string[]) =>
-      execFileSync('git', ['-C', path, '-c', 'user.name=bench', '-c', 'user.email=bench@localhost', ...args]);
-    git('init', '-q', '-b', 'main');
-    git('add', '.');
-    git('commit', '-qm', 'Scripts of the benchmark');
+    const git = simpleGit({ baseDir: path, config: ['user.name=bench', 'user.email=bench@localhost'] });
+    await git.init(['-q', '-b', 'main']);
+    await git.add('.');
+    await git.commit('Scripts of the benchmark');
     return `file://${path}`;
   }
 

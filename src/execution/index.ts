@@ -1,6 +1,6 @@
 export { captureProcess } from './capture-process.ts';
 export { JobDirectory, type JobEvent } from './job-directory.ts';
-export { findTagged, startTimeOf, sweepTagged, taskTagVariable } from './process-tree.ts';
+export { findTagged, sweepTagged } from './process-tree.ts';
 export { runProcess, type RunProcessOptions } from './run-process.ts';
 export { Seal } from './seal.ts';
 export type { CaptureResult, ProcessResult, ProcessSpec, StopLadder } from './types.ts';
