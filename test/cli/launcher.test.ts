@@ -69,6 +69,24 @@ describe('the launcher', () => {
   });
 });
 
+describe('an error that nobody waited for', () => {
+  it('is told in two lines and ends the program', async () => {
+    const preload = join(tempDir(), 'preload.cjs');
+    const later = "setImmediate(() => { throw new Error('boom'); })";
+    writeFileSync(preload, `process.on('newListener', (name) => { if (name === 'uncaughtException') ${later}; });`);
+    const { code, err } = await runProgram(process.execPath, [
+      '-r',
+      preload,
+      program.bin,
+      'config',
+      'show',
+      '--no-config',
+    ]);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^Error: unexpected: boom\nThis is a mistake in semaphore itself\. .*\n$/);
+  });
+});
+
 describe('the code cache', () => {
   it('is made by the build and accepted', () => {
     const require = createRequire(import.meta.url);
