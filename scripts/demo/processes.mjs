@@ -56,10 +56,7 @@ export class Processes {
     const gone = this.#running.find(
       ({ child }) => child.exitCode !== null || child.signalCode !== null || child.pid === undefined,
     );
-    if (gone)
-      throw new StepError(`the ${gone.name} ended by itself (${gone.child.signalCode ?? gone.child.exitCode})`, {
-        log: gone.log,
-      });
+    if (gone) throw new StepError(`the ${gone.name} ended by itself (${gone.child.signalCode ?? gone.child.exitCode})`);
   }
 
   /** What server and runner said, for a demo that went wrong; their log files go with the stage. */

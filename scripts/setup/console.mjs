@@ -39,6 +39,9 @@ export class StepError extends Error {
   }
 }
 
+/** Errors whose line `step` has printed. */
+const shown = new WeakSet();
+
 /** Thrown when the person (or the system) ended the script by a signal. */
 export class Interrupted extends Error {
   constructor(signal) {
@@ -65,16 +68,21 @@ export async function step(name, work) {
     const duration = elapsed >= 500 ? paint('dim', `  ${formatDuration(elapsed)}`) : '';
     say(`${clear}  ${mark} ${name.padEnd(NAME_WIDTH)} ${text}${duration}`.trimEnd());
   } catch (error) {
-    say(
-      `${clear}  ${paint('red', '✗')} ${name.padEnd(NAME_WIDTH)} ${paint('red', firstLine(error).replace(new RegExp(`^${name} failed`), 'failed'))}`,
-    );
+    shown.add(error);
+    const text = firstLine(error);
+    const said = text.startsWith(`${name} `) ? text.slice(name.length + 1) : text;
+    say(`${clear}  ${paint('red', '✗')} ${name.padEnd(NAME_WIDTH)} ${paint('red', said)}`);
     throw error;
   }
 }
 
-/** The end of a failed step's log, the way to all of it, and the hint. */
+/** What failed unless its line is there already, the end of its log, the way to all of it, and the hint. */
 export function explain(error, readLog, tail = TAIL_LINES) {
   if (!(error instanceof StepError)) return;
+  if (!shown.has(error)) {
+    say();
+    say(`${paint('red', '✗')} ${error.message}`);
+  }
   const text = error.output ?? (error.log ? readLog(error.log) : '');
   if (text) {
     const lines = text.trimEnd().split('\n');

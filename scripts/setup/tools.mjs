@@ -102,7 +102,7 @@ async function withoutServices(needed, work) {
 
 function advice(names) {
   const manager = managers.find(({ command }) => findTool(command));
-  if (!manager) return `Install ${names.join(', ')} and put them on PATH.`;
+  if (!manager) return `Install ${names.join(', ')} and put ${names.length === 1 ? 'it' : 'them'} on PATH.`;
   const packages = [...new Set(names.map((name) => [tools[name][manager.name]].flat()[0]))];
   const sudo = manager.name === 'brew' || process.getuid?.() === 0 ? '' : 'sudo ';
   return `To get them: ${sudo}${manager.line(packages.join(' '))}`;

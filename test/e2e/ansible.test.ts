@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { processesWith } from '../support/e2e/survivors.ts';
 import { createWorld } from '../support/e2e/world.ts';
+import { pathWithout } from '../support/path-without.ts';
 import { makeKey, startSshd } from '../support/sshd.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { needs } from '../support/tools.ts';
@@ -16,27 +17,6 @@ const playbook = `
     - ansible.builtin.debug:
         msg: "{{ greeting }} on {{ inventory_hostname }}"
 `;
-
-/** A PATH with everything but the named commands. */
-function pathWithout(...names: string[]): string {
-  const bin = join(tempDir(), 'bin');
-  mkdirSync(bin);
-  const taken = new Set(names);
-  for (const directory of (process.env.PATH ?? '').split(':')) {
-    let entries: string[];
-    try {
-      entries = readdirSync(directory);
-    } catch {
-      continue; // PATH may name directories that are not there.
-    }
-    for (const entry of entries) {
-      if (taken.has(entry)) continue;
-      taken.add(entry);
-      symlinkSync(join(directory, entry), join(bin, entry));
-    }
-  }
-  return bin;
-}
 
 describe('a playbook', () => {
   const overSsh = needs('ansible-playbook') && needs('sshd') && needs('ssh-keygen');
