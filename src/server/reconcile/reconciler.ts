@@ -1,4 +1,5 @@
 import type { Core } from '../core.ts';
+import { quietRepeats } from '../quiet-repeats.ts';
 import type { TaskBoard } from '../tasks/task-board.ts';
 import { findLost, type Finding } from './find-lost.ts';
 
@@ -37,6 +38,7 @@ export class Reconciler {
   /** Looks until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#core;
+    const complain = quietRepeats(clock, (message, fields) => logger.error(message, fields));
     while (!signal.aborted) {
       const before = clock.now();
       const pause = this.#pause(before);
@@ -48,7 +50,7 @@ export class Reconciler {
       try {
         this.look();
       } catch (error: unknown) {
-        logger.error('Lost tasks could not be looked for', { context: 'reconciler', error });
+        complain('Lost tasks could not be dealt with', { context: 'reconciler', error });
       }
     }
   }
