@@ -71,6 +71,9 @@ function escapeTheRest() {
 
 function makeCodeCache() {
   const script = join(import.meta.dirname, 'make-code-cache.cjs');
-  const { status, stderr } = spawnSync(process.execPath, [script, outfile], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const { status, stderr } = spawnSync(process.execPath, [script, outfile], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+  });
   if (status !== 0) throw new Error(`the code cache could not be made: ${stderr}`);
 }

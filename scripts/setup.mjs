@@ -15,10 +15,9 @@ import { installTools } from './setup/tools.mjs';
 const lockFile = join(cacheDirectory, 'setup.lock');
 
 /** Tools that the tests use; a caller that needs less names what it needs. */
-export const testTools = [
-  ...['git', 'bash', 'zsh', 'fish', 'python3', 'openssl'],
-  ...['ansible-playbook', 'ssh', 'ssh-keygen', 'sshd', 'sshpass'],
-];
+const shells = ['bash', 'zsh', 'fish'];
+const ssh = ['ssh', 'ssh-keygen', 'sshd', 'sshpass'];
+export const testTools = ['git', 'python3', 'openssl', 'ansible-playbook', ...shells, ...ssh];
 
 /**
  * Brings the checkout to where `./bin/semaphore` works, and the machine to where `tools` are there if that can be done.
