@@ -59,8 +59,11 @@ async function dispatch(words: readonly string[], { root, version, commands }: R
     throw await unknownCommand(help.join(' '), Object.keys(commands));
   }
   if (words[0]?.startsWith('-')) throw new UserError('the command is missing', { hint: 'See: semaphore --help' });
-  const { run } = await import('@oclif/core/run');
-  const result: unknown = await run([...words], { root });
+  const [{ run }, { settings }] = await Promise.all([import('@oclif/core/run'), import('@oclif/core/settings')]);
+  // With NODE_ENV=development in the environment it would look for a TypeScript compiler.
+  settings.enableAutoTranspile = false;
+  // Nothing in a user's home becomes a part of the program.
+  const result: unknown = await run([...words], { root, userPlugins: false, devPlugins: false });
   return typeof result === 'number' ? result : exitCodes.ok;
 }
 

@@ -69,6 +69,26 @@ describe('the launcher', () => {
   });
 });
 
+describe('the environment', () => {
+  it.each(['development', 'test', 'production'])('may say NODE_ENV=%s', async (value) => {
+    const { code, out, err } = await runProgram(program.bin, ['config', 'show', '--no-config'], {
+      env: { NODE_ENV: value },
+    });
+    expect({ code, out, err }).toEqual({ code: 0, out: 'Configuration file: none\n', err: '' });
+  });
+
+  it('cannot bring plugins in', async () => {
+    const home = tempDir();
+    mkdirSync(join(home, 'semaphore'));
+    const plugins = { name: 'x', version: '1.0.0', oclif: { plugins: [{ name: 'evil', type: 'user' }] } };
+    writeFileSync(join(home, 'semaphore/package.json'), JSON.stringify(plugins));
+    const { code, err } = await runProgram(program.bin, ['config', 'show', '--no-config'], {
+      env: { XDG_DATA_HOME: home, HOME: home },
+    });
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+  });
+});
+
 describe('an error that nobody waited for', () => {
   it('is told in two lines and ends the program', async () => {
     const preload = join(tempDir(), 'preload.cjs');
