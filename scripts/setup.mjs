@@ -51,6 +51,8 @@ export async function runScript(main) {
     process.exitCode = (await main()) ?? 0;
   } catch (error) {
     if (error instanceof Interrupted) {
+      say();
+      say('Interrupted.');
       process.exitCode = error.exitCode;
     } else if (error instanceof StepError) {
       explain(error, readLog);
