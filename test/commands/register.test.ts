@@ -7,7 +7,6 @@ import { runInProcess } from '../support/run-cli.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const bodyOf = (request: SeenRequest | undefined) => (request?.body ?? {}) as Record<string, unknown>;
-const isRoot = process.getuid?.() === 0;
 
 function directoryWith(config: unknown, name = 'config.json'): string {
   const cwd = tempDir();
@@ -294,16 +293,6 @@ describe('a token that could not be kept', () => {
       expect(err).toMatch(/^Error: <dir>\/.*: cannot read the token file: E(ISDIR|NOTDIR)/);
     }
     expect(server.requests).toEqual([]);
-  });
-
-  it.skipIf(isRoot)('is not asked for when the configuration cannot be written', async () => {
-    const server = await startRegisterServer();
-    const cwd = directoryWith({ web_host: server.url });
-    chmodSync(cwd, 0o500);
-    const { code, err } = await runInProcess(['runner', 'register'], { cwd, env: token });
-    chmodSync(cwd, 0o700);
-    expect({ code, asked: server.requests.length }).toEqual({ code: 2, asked: 0 });
-    expect(err).toContain('cannot store the token in the configuration file');
   });
 });
 
