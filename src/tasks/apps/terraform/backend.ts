@@ -1,0 +1,69 @@
+import { constants } from 'node:fs';
+import { lstat, open, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TerraformTemplateParams } from '../../../protocol/ui/index.ts';
+import { codeOf, messageOf } from '../../../lib/index.ts';
+import type { TaskContext } from '../../context.ts';
+import { TaskProblem } from '../../problem.ts';
+
+/** Address and credentials come from `TF_HTTP_*` in the environment. */
+const content = 'terraform {\n  backend "http" {\n  }\n}\n';
+
+/** Checks the name before anything is fetched. Throws TaskProblem. */
+export function backendFile(params: TerraformTemplateParams): string | undefined {
+  if (!params.overrideBackend) return undefined;
+  const name = params.backendFilename === '' ? 'backend.tf' : params.backendFilename;
+  if (/^[a-zA-Z0-9_\-.]+\.tf$/.test(name)) return name;
+  throw new TaskProblem(
+    'prepare',
+    `the backend file cannot be called ${JSON.stringify(name)}`,
+    'Give a plain file name that ends in .tf.',
+  );
+}
+
+/**
+ * Writes the file that makes Terraform keep its state on the server (spec 5.8), and has the context undo it: what was there
+ * before, the repository's own file, comes back. Throws TaskProblem when it cannot be written; a symbolic link is refused,
+ * because it leads who knows where.
+ */
+export async function overrideBackend(context: TaskContext, directory: string, name: string): Promise<void> {
+  const path = join(directory, name);
+  const before = await contentBefore(path, name);
+  context.onClose(async () => {
+    try {
+      if (before === undefined) await rm(path, { force: true });
+      else await write(path, before);
+    } catch (error: unknown) {
+      context.host.log(`Can't put back what was in ${name}, error: ${messageOf(error)}`);
+    }
+  });
+  try {
+    await write(path, Buffer.from(content));
+  } catch (error: unknown) {
+    throw new TaskProblem('prepare', `the backend file ${name} cannot be written: ${messageOf(error)}`);
+  }
+}
+
+async function contentBefore(path: string, name: string): Promise<Buffer | undefined> {
+  try {
+    if ((await lstat(path)).isFile()) return await readFile(path);
+  } catch (error: unknown) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw new TaskProblem('prepare', `the backend file ${name} cannot be replaced: ${messageOf(error)}`);
+  }
+  throw new TaskProblem(
+    'prepare',
+    `the backend file ${name} is a symbolic link or a directory in the repository and is not replaced`,
+    'Choose another name for it in the template.',
+  );
+}
+
+async function write(path: string, bytes: Buffer): Promise<void> {
+  const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
+  const file = await open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o644);
+  try {
+    await file.writeFile(bytes);
+  } finally {
+    await file.close();
+  }
+}

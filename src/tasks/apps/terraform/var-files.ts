@@ -1,0 +1,57 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { isObject } from '../../json.ts';
+import { splitOptions } from './options.ts';
+
+/** Whether the value that is set there is a list or a map, as opposed to a text, a number, … */
+export type Shape = 'collection' | 'other';
+
+/**
+ * The variables that something stronger than `TF_VAR_` sets, as far as it can be read: `terraform.tfvars`, `*.auto.tfvars`
+ * and their JSON forms in `directory`, and `-var` and `-var-file` among the arguments. Names that stand for something else
+ * (nested keys) may be among them.
+ */
+export async function variablesSetElsewhere(
+  directory: string,
+  planArgs: readonly string[],
+): Promise<Map<string, Shape>> {
+  const found = new Map<string, Shape>();
+  const options = splitOptions(planArgs);
+  const named = options.flatMap(({ name, value }) => (name === 'var-file' && value !== undefined ? [value] : []));
+  for (const file of [...(await automaticFiles(directory)), ...named.map((path) => resolve(directory, path))]) {
+    const text = await readFile(file, 'utf8').catch(() => '');
+    for (const [name, shape] of file.endsWith('.json') ? namesInJson(text) : namesInText(text)) found.set(name, shape);
+  }
+  for (const { name, value } of options) {
+    const match = name === 'var' ? /^\s*([^=\s]+)\s*=([^]*)$/.exec(value ?? '') : null;
+    if (match?.[1] !== undefined) found.set(match[1], shapeOf(match[2] ?? ''));
+  }
+  return found;
+}
+
+async function automaticFiles(directory: string): Promise<string[]> {
+  const names = await readdir(directory).catch(() => []);
+  return names
+    .filter((name) => /^terraform\.tfvars(\.json)?$|\.auto\.tfvars(\.json)?$/.test(name))
+    .map((name) => join(directory, name));
+}
+
+function namesInText(text: string): [string, Shape][] {
+  const assignments = text.matchAll(/^[ \t]*"?([\p{ID_Start}_][\p{ID_Continue}-]*)"?[ \t]*=(?!=)[ \t]*(\S?)/gmu);
+  return [...assignments].map(([, name = '', first = '']) => [name, shapeOf(first)]);
+}
+
+function namesInJson(text: string): [string, Shape][] {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (!isObject(value)) return [];
+    return Object.entries(value).map(([name, entry]) => [name, shapeOf(JSON.stringify(entry))]);
+  } catch {
+    // Terraform will say so itself.
+    return [];
+  }
+}
+
+function shapeOf(text: string): Shape {
+  return /^\s*[[{]/.test(text) ? 'collection' : 'other';
+}
