@@ -1,3 +1,5 @@
+import { terraformCauses } from './apps/terraform/causes.ts';
+
 /** A common cause of a failed step, found by what the tool wrote last. `docs/failures.md` is made from this table. */
 export interface KnownCause {
   /** Names the cause in the catalogue; never changes. */
@@ -215,6 +217,7 @@ export const knownCauses: readonly KnownCause[] = [
     cause: 'a role or collection cannot be downloaded',
     hint: "Check the way from the runner's machine to the server; a proxy goes into env_vars or forwarded_env_vars.",
   },
+  ...terraformCauses,
 ];
 
 const colourCodes = new RegExp(String.raw`\u001b\[[0-9;]*[A-Za-z]`, 'g');

@@ -165,7 +165,7 @@ describe.runIf(here)('a terraform task', () => {
     expect(plain(lines).join('\n')).toContain('Error: Unsupported argument');
     expect(outcome).toMatchObject({
       kind: 'failed',
-      reason: expect.stringMatching(/^Task failed in run: terraform exited with code 1/),
+      reason: 'Task failed in run: terraform exited with code 1: Unsupported argument. The lines above tell more.',
     });
     const missing = await room.run({}, { config: { apps: { terraform: { path: 'terrafirm', args: undefined } } } });
     expect(missing.outcome).toMatchObject({
@@ -476,6 +476,17 @@ describe.runIf(here)('the backend of a terraform task', () => {
     // There is no address.
     expect(outcome).toMatchObject({ kind: 'failed', reason: expect.stringContaining('Task failed in requirements') });
     expect(room.read('state.tf')).toBe(own);
+  });
+
+  it('does not take what a killed runner left for a file of the repository', async () => {
+    const room = terraformRoom({ 'main.tf': one });
+    let written = '';
+    const host = await testTaskHost(() => (written = room.read('backend.tf')));
+    await room.run({ template }, { host });
+    expect(written).toContain('backend "http"');
+    room.write('backend.tf', written);
+    await room.run({ template });
+    expect(existsSync(join(room.repository, 'backend.tf'))).toBe(false);
   });
 
   it('is not written through a symbolic link', async () => {

@@ -7,7 +7,7 @@ import type { TaskContext } from '../../context.ts';
 import { TaskProblem } from '../../problem.ts';
 
 /** Address and credentials come from `TF_HTTP_*` in the environment. */
-const content = 'terraform {\n  backend "http" {\n  }\n}\n';
+const content = '# Written by the runner for the time of one task.\nterraform {\n  backend "http" {\n  }\n}\n';
 
 /** Checks the name before anything is fetched. Throws TaskProblem. */
 export function backendFile(params: TerraformTemplateParams): string | undefined {
@@ -46,7 +46,11 @@ export async function overrideBackend(context: TaskContext, directory: string, n
 
 async function contentBefore(path: string, name: string): Promise<Buffer | undefined> {
   try {
-    if ((await lstat(path)).isFile()) return await readFile(path);
+    if ((await lstat(path)).isFile()) {
+      const before = await readFile(path);
+      // Left behind by a runner that was killed.
+      return before.equals(Buffer.from(content)) ? undefined : before;
+    }
   } catch (error: unknown) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw new TaskProblem('prepare', `the backend file ${name} cannot be replaced: ${messageOf(error)}`);

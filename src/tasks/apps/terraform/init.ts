@@ -70,7 +70,11 @@ export function pendingQuestion(output: string): 'yes or no' | 'of values' | und
   const pieces = text.split('Enter a value:');
   if (pieces.length < 2 || pieces.at(-1) !== '') return undefined;
   // What was answered before is not part of this question.
-  const question = pieces.at(-2)?.split(new RegExp(`${answered} "(?:yes|no)"`)).at(-1) ?? '';
+  const question =
+    pieces
+      .at(-2)
+      ?.split(new RegExp(`${answered} "(?:yes|no)"`))
+      .at(-1) ?? '';
   return /Do you want to |"yes"/.test(question) ? 'yes or no' : 'of values';
 }
 
