@@ -23,7 +23,8 @@ await runScript(async () => {
   const interrupted = watchSignals();
   const stage = await buildStage();
   const processes = new Processes(stage);
-  const client = new Client({ url: stage.url, token: stage.secrets.DEMO_API_TOKEN });
+  const check = () => processes.check();
+  const client = new Client({ url: stage.url, token: stage.secrets.DEMO_API_TOKEN, check });
   let finished = false;
   try {
     const results = await Promise.race([play({ stage, processes, client, runnable }), interrupted]);
@@ -47,12 +48,11 @@ await runScript(async () => {
 });
 
 async function play({ stage, processes, client, runnable }) {
-  const check = () => processes.check();
   say(paint('bold', 'Demo'));
   await step('repository', async () => `2 files, commit ${stage.commit}`);
   await step('server', async () => {
     processes.start('server', ['server', '--config', stage.serverFile]);
-    await client.waitUntilReady(check);
+    await client.waitUntilReady();
     return stage.url;
   });
   await step('runner', async () => {
@@ -78,9 +78,7 @@ async function play({ stage, processes, client, runnable }) {
   }
   print = taskPrinter(tasks);
   for (const event of early) print(event);
-  return Promise.all(
-    tasks.map(async (entry) => ({ ...entry, task: await client.waitForTask(PROJECT, entry.id, check) })),
-  );
+  return Promise.all(tasks.map(async (entry) => ({ ...entry, task: await client.waitForTask(PROJECT, entry.id) })));
 }
 
 function reportLeftOut(runnable) {

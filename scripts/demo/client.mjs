@@ -11,18 +11,21 @@ export class Client {
   #token;
   #socket;
   #listeners = new Set();
+  #check;
   #closing = new AbortController();
 
-  constructor({ url, token }) {
+  /** `check` throws when the server has died. */
+  constructor({ url, token, check }) {
+    this.#check = check;
     this.#url = url;
     this.#token = token;
   }
 
-  /** Waits until the server answers; `check` throws when it has died. */
-  async waitUntilReady(check) {
+  /** Waits until the server answers. */
+  async waitUntilReady() {
     const deadline = Date.now() + START_MS;
     for (;;) {
-      check();
+      this.#check();
       try {
         const response = await fetch(`${this.#url}/api/ping`, { signal: this.#within(1_000) });
         if (response.ok) return;
@@ -36,15 +39,28 @@ export class Client {
   }
 
   async request(method, path, body) {
-    const response = await fetch(`${this.#url}/api${path}`, {
-      method,
-      headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },
-      body: body === undefined ? null : JSON.stringify(body),
-      signal: this.#within(10_000),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new StepError(`${method} /api${path} answered ${response.status}: ${text.trim()}`);
+    const [status, text] = await this.#exchange(method, path, body);
+    if (status >= 300) throw new StepError(`${method} /api${path} answered ${status}: ${text.trim()}`);
     return text === '' ? undefined : JSON.parse(text);
+  }
+
+  async #exchange(method, path, body) {
+    try {
+      const response = await fetch(`${this.#url}/api${path}`, {
+        method,
+        headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },
+        body: body === undefined ? null : JSON.stringify(body),
+        signal: this.#within(10_000),
+      });
+      return [response.status, await response.text()];
+    } catch (error) {
+      // A server that has died says more about it, as soon as the system has told us.
+      await delay(300, undefined, { signal: this.#closing.signal });
+      this.#check();
+      throw new StepError(`${method} /api${path} got no answer: ${error.cause?.message ?? error.message}`, {
+        cause: error,
+      });
+    }
   }
 
   /** Opens the WebSocket on which the server pushes log lines and status changes. */
@@ -69,10 +85,10 @@ export class Client {
   }
 
   /** Resolves with the task once it is finished. The events are for show; the REST API has the last word. */
-  async waitForTask(project, id, check) {
+  async waitForTask(project, id) {
     const deadline = Date.now() + TASK_MS;
     for (;;) {
-      check();
+      this.#check();
       const task = await this.request('GET', `/project/${project}/tasks/${id}`);
       if (FINISHED.has(task.status)) return task;
       if (Date.now() > deadline) throw new StepError(`task ${id} is still ${task.status} after ${TASK_MS / 1000} s`);
