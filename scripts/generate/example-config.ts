@@ -44,6 +44,8 @@ const inactive = new Set([
   'runner.webhook',
   'runner.project_id',
   'runner.connection.server_ca_cert_file',
+  'runner.cleanup.max_age_days',
+  'runner.cleanup.max_size',
   'ssh.known_hosts_file',
   'process.user',
 ]);

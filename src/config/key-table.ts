@@ -6,6 +6,7 @@ import { runnerFileSchema } from './runner-schema.ts';
 export interface SchemaNode extends Partial<KeyMeta> {
   type?: string;
   enum?: readonly string[];
+  pattern?: string;
   minimum?: number;
   maximum?: number;
   default?: unknown;
@@ -80,6 +81,7 @@ function* walk(path: readonly string[], schema: SchemaNode): Generator<ConfigKey
 
 /** What a value of this key must look like, in words that complete "expected …". */
 export function expectationOf(schema: SchemaNode): string {
+  if (schema.pattern !== undefined) return `text such as ${JSON.stringify(schema.example)}`;
   if (schema.enum) return `one of ${schema.enum.join(', ')}`;
   switch (schema.type) {
     case 'boolean':

@@ -1,5 +1,6 @@
 import { resolve as resolvePath } from 'node:path';
 import type { RunnerFile } from './runner-schema.ts';
+import { bytesOf } from './size.ts';
 import type { RunnerConfig } from './types.ts';
 
 export interface ResolveContext {
@@ -65,6 +66,11 @@ export function resolveConfig(file: RunnerFile, { cwd, registrationToken, fileTo
         flushIntervalMs: runner.log.flush_interval_ms,
       },
       masking: { enabled: runner.masking.enabled, minLength: runner.masking.min_length },
+      cleanup: {
+        schedule: runner.cleanup.schedule,
+        maxAgeMs: runner.cleanup.max_age_days === undefined ? undefined : runner.cleanup.max_age_days * 86_400_000,
+        maxBytes: bytesOf(runner.cleanup.max_size),
+      },
     },
   };
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { executorSchema } from './executor-schema.ts';
+import { sizePattern } from './size.ts';
 import { choice, flag, optionalId, optionalText, textList, textMap, whole, wholeOrZero } from './meta.ts';
 
 const connectionSchema = z.object({
@@ -63,6 +64,36 @@ const maskingSchema = z.object({
       own: true,
     },
   ),
+});
+
+const cleanupSchema = z.object({
+  schedule: z.string().default('0 3 * * *').meta({
+    description: 'Cron expression (minute, hour, day, month, weekday): when to clean up, if one of the limits is set.',
+    env: 'SEMAPHORE_RUNNER_CLEANUP_SCHEDULE',
+    own: true,
+  }),
+  max_age_days: z
+    .int()
+    .min(0)
+    .max(36_500)
+    .transform((value) => (value === 0 ? undefined : value))
+    .optional()
+    .meta({
+      description:
+        'Checkouts, mirrors and homes that no task has used for so many days are removed, and with them what tools keep there, such as a local Terraform state.',
+      env: 'SEMAPHORE_RUNNER_CLEANUP_MAX_AGE_DAYS',
+      own: true,
+      defaultText: 'no limit',
+      example: 30,
+    }),
+  max_size: z.string().regex(sizePattern).optional().meta({
+    description:
+      'Room for checkouts, mirrors and homes together (KB, MB, GB, TB, or KiB, MiB, …); the least recently used are removed until they fit.',
+    env: 'SEMAPHORE_RUNNER_CLEANUP_MAX_SIZE',
+    own: true,
+    defaultText: 'no limit',
+    example: '20GB',
+  }),
 });
 
 /** The `runner` object of the file (spec 2.3) and our own additions to it. */
@@ -149,6 +180,7 @@ export const runnerSectionSchema = z.object({
   ),
   log: logLimitsSchema.prefault({}),
   masking: maskingSchema.prefault({}),
+  cleanup: cleanupSchema.prefault({}),
 });
 
 const appKey = { noEnv: 'set the whole map with `SEMAPHORE_APPS`' };

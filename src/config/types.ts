@@ -79,4 +79,11 @@ export interface RunnerSection {
     /** Secrets shorter than this are not masked. `runner.masking.min_length`. */
     minLength: number;
   };
+  /** Removal of what tasks have not used for long; off while neither limit is set. `runner.cleanup`. */
+  cleanup: {
+    /** Cron expression, checked when the runner starts. */
+    schedule: string;
+    maxAgeMs: number | undefined;
+    maxBytes: number | undefined;
+  };
 }

@@ -9,7 +9,7 @@ import { lockDirectory, messageOf, systemClock, UserError, type Clock } from '..
 import { UiRunnerClient, type RunnerState } from '../protocol/ui/index.ts';
 import { runTask, type TaskHost } from '../tasks/index.ts';
 import type { Logger } from '../telemetry/index.ts';
-import { Workspace } from '../workspace/index.ts';
+import { startUpkeep, Workspace, type ClearResult } from '../workspace/index.ts';
 import { ConnectionLog } from './connection-log.ts';
 import type { Job, JobContext } from './job.ts';
 import { Jobs } from './jobs.ts';
@@ -146,9 +146,20 @@ class Runner {
   }
 
   async run(): Promise<number> {
-    const { shutdown } = this.#options;
     const left = this.#jobs.recover();
     if (left.length > 0) this.#logger.warn('Delivering results of an earlier run', { task_ids: left.join(',') });
+    const upkeep = new AbortController();
+    await this.#startUpkeep(upkeep.signal);
+    try {
+      return await this.#serve();
+    } finally {
+      upkeep.abort();
+      await this.#workspace.close();
+    }
+  }
+
+  async #serve(): Promise<number> {
+    const { shutdown } = this.#options;
     this.#reporter.start();
     this.#poller.start();
     await anyAborted(shutdown.drain, this.#oneOffDone.signal);
@@ -230,11 +241,33 @@ class Runner {
   }
 
   async #clearCache(projectId: number | undefined): Promise<void> {
-    const { removed, failed } = await this.#workspace.clear(projectId);
+    const result = await this.#workspace.clear(projectId);
     this.#logger.info('The cache was cleared, as the server asked', {
-      removed: removed.length,
+      removed: result.removed.length,
       ...(projectId === undefined ? {} : { project_id: projectId }),
     });
+    this.#tellFailures(result);
+  }
+
+  /** Removes what a crash has left, and from time to time what has not been used for long (spec 5.12). */
+  async #startUpkeep(signal: AbortSignal): Promise<void> {
+    const said = (message: string) => (result: ClearResult) => {
+      if (result.removed.length > 0) this.#logger.info(message, { removed: result.removed.length });
+      this.#tellFailures(result);
+    };
+    const failed = (error: unknown): void => {
+      this.#logger.error('Cannot clean up the work directory', { error: messageOf(error) });
+    };
+    const { schedule, ...limits } = this.#config.runner.cleanup;
+    if (limits.maxAgeMs !== undefined || limits.maxBytes !== undefined) {
+      const onDone = said('Removed what no task has used for long');
+      const parts = { workspace: this.#workspace, clock: this.#clock };
+      await startUpkeep({ ...parts, schedule, limits, signal, onDone, onError: failed });
+    }
+    this.#workspace.sweep().then(said('Removed what an earlier run left of its tasks'), failed);
+  }
+
+  #tellFailures({ failed }: ClearResult): void {
     for (const { path, message } of failed) this.#logger.error('Cannot remove a directory', { path, error: message });
   }
 

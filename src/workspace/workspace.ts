@@ -1,14 +1,17 @@
-import { renameSync } from 'node:fs';
-import { chown, readdir, writeFile } from 'node:fs/promises';
+import { renameSync, utimesSync } from 'node:fs';
+import { chown, lstat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { codeOf, messageOf, removeTree } from '../lib/index.ts';
+import { codeOf, messageOf, removeTree, systemClock, UserError, type Clock } from '../lib/index.ts';
+import { chooseUnneeded, isNeeded, keptIn, namesIn, type CleanUpLimits } from './clean-up.ts';
 import { ensurePrivate, ensureRoot, type Owner } from './directories.ts';
 import { type Lease, Leases } from './leases.ts';
 import { homeName, internalName, mirrorName, projectName, taskName } from './names.ts';
+import { Presence } from './presence.ts';
 
 export interface WorkspaceOptions {
   /** `tmp_path`, absolute. */
   root: string;
+  clock?: Clock;
 }
 
 export interface ClearResult {
@@ -42,19 +45,30 @@ const doomedPrefix = '.removing-';
 /** Names we give inside a project directory; anything else there was put by tools whose home it is. */
 const ourNames = /^(repository_\d+_template_\d+_|mirror_\d+_|task_\d+$|\.removing-)/;
 
+/** In a task's private directory: which process the task belongs to. */
+const markName = '.owner';
+
+/** What nobody answers for, because its process was on another machine, is taken for abandoned after this time. */
+const strangerMs = 7 * 24 * 3_600_000;
+
 /** The directories below `tmp_path` and who uses them. One per process. */
 export class Workspace {
   readonly root: string;
   readonly #leases = new Leases();
+  readonly #presence: Presence;
+  readonly #clock: Clock;
   #doomed = 0;
 
   constructor(options: WorkspaceOptions) {
     this.root = options.root;
+    this.#presence = new Presence(options.root);
+    this.#clock = options.clock ?? systemClock;
   }
 
   /**
    * Makes the directories of a task, for `owner` when its tools run as another user. What an earlier process left of a task
-   * of the same id is removed first. Throws UserError when the work root cannot be made.
+   * of the same id is removed first. Throws UserError when the work root cannot be made, or another runner that is at work
+   * there has a task of this id.
    */
   async openTask(projectId: number, taskId: number, owner?: Owner): Promise<TaskWorkspace> {
     const project = join(this.root, projectName(projectId));
@@ -62,10 +76,15 @@ export class Workspace {
     await ensurePrivate(project, owner);
     const own = this.#leases.share(join(project, taskName(taskId)));
     const leases: Lease[] = [own];
-    await removeTree(own.path, project);
-    await ensurePrivate(own.path, owner);
+    try {
+      await this.#openPrivate(own.path, project, owner);
+    } catch (error: unknown) {
+      own.release();
+      throw error;
+    }
     const keep = (lease: Lease): string => {
       leases.push(lease);
+      this.#stamp(lease.path);
       return lease.path;
     };
     return {
@@ -93,7 +112,10 @@ export class Workspace {
         try {
           await removeTree(own.path, project);
         } finally {
-          for (const lease of leases) lease.release();
+          for (const lease of leases) {
+            this.#stamp(lease.path);
+            lease.release();
+          }
         }
       },
     };
@@ -106,21 +128,111 @@ export class Workspace {
    */
   async clear(projectId?: number): Promise<ClearResult> {
     const result: ClearResult = { removed: [], failed: [] };
-    const projects =
-      projectId === undefined
-        ? (await namesIn(this.root)).filter((name) => /^project_\d+$/.test(name))
-        : [projectName(projectId)];
-    for (const name of projects) {
-      const project = join(this.root, name);
-      for (const path of await this.#unused(project)) {
-        try {
-          if (await this.#remove(path, project)) result.removed.push(path);
-        } catch (error: unknown) {
-          result.failed.push({ path, message: messageOf(error) });
-        }
+    const projects = projectId === undefined ? await this.#projects() : [join(this.root, projectName(projectId))];
+    for (const project of projects) {
+      if (await this.#isUsedByOthers(project)) {
+        result.failed.push({ path: project, message: 'another runner has a task in it' });
+      } else {
+        for (const path of await this.#unused(project)) await this.#removeInto(result, [path]);
       }
     }
     return result;
+  }
+
+  /**
+   * Removes what an earlier process left of its tasks when it ended in the middle: private directories with inventories and
+   * sockets, and what was being removed. Tasks of runners that are still at work in the same root are left alone.
+   */
+  async sweep(): Promise<ClearResult> {
+    const result: ClearResult = { removed: [], failed: [] };
+    for (const project of await this.#projects()) {
+      for (const name of await namesIn(project)) {
+        const path = join(project, name);
+        const isLeft = name.startsWith(doomedPrefix) || (/^task_\d+$/.test(name) && (await this.#isAbandoned(path)));
+        if (isLeft) await this.#removeInto(result, [path]);
+      }
+    }
+    await this.#presence.removeDead();
+    return result;
+  }
+
+  /**
+   * Removes checkouts, mirrors and homes that no task has used for a while, and of the others the least recently used until
+   * what is left fits. Projects in which another runner has a task are left alone.
+   */
+  async cleanUp(limits: CleanUpLimits): Promise<ClearResult> {
+    const result: ClearResult = { removed: [], failed: [] };
+    const others = new Set<string>();
+    const projects = await this.#projects();
+    for (const project of projects) if (await this.#isUsedByOthers(project)) others.add(project);
+    const kept = await Promise.all(projects.map((project) => keptIn(project, limits.maxBytes !== undefined)));
+    const isFree = ({ paths }: { paths: readonly string[] }): boolean =>
+      paths.every((path) => !others.has(dirname(path)) && !this.#leases.isHeld(path));
+    for (const entry of chooseUnneeded(kept.flat(), limits, this.#clock.now(), isFree)) {
+      if (!isNeeded(entry) && isFree(entry)) await this.#removeInto(result, entry.paths);
+    }
+    return result;
+  }
+
+  /** Tells other runners that this one is gone. */
+  async close(): Promise<void> {
+    await this.#presence.close();
+  }
+
+  async #openPrivate(path: string, project: string, owner: Owner | undefined): Promise<void> {
+    if ((await this.#presence.lifeOf(join(path, markName))) === 'alive') {
+      throw new UserError(`another runner has a task in ${path}`, {
+        hint: 'Give runners of different servers a tmp_path each.',
+      });
+    }
+    await removeTree(path, project);
+    await ensurePrivate(path, owner);
+    await this.#presence.mark(join(path, markName));
+  }
+
+  async #projects(): Promise<string[]> {
+    const names = await namesIn(this.root);
+    return names.filter((name) => /^project_\d+$/.test(name)).map((name) => join(this.root, name));
+  }
+
+  async #isUsedByOthers(project: string): Promise<boolean> {
+    const tasks = (await namesIn(project)).filter((name) => /^task_\d+$/.test(name));
+    for (const name of tasks) {
+      const path = join(project, name);
+      if (!this.#leases.isHeld(path) && !(await this.#isAbandoned(path))) return true;
+    }
+    return false;
+  }
+
+  /** True when no process works on the task any more. */
+  async #isAbandoned(path: string): Promise<boolean> {
+    if (this.#leases.isHeld(path)) return false;
+    const life = await this.#presence.lifeOf(join(path, markName));
+    if (life === 'alive') return false;
+    if (life === 'dead' || life === 'own') return true;
+    const found = await lstat(path).catch(() => undefined);
+    return found !== undefined && this.#clock.now() - found.mtimeMs > strangerMs;
+  }
+
+  /** Notes when a directory was last used; one that is only to be made has nothing to note. */
+  #stamp(path: string): void {
+    const now = new Date(this.#clock.now());
+    try {
+      utimesSync(path, now, now);
+    } catch {
+      // Not made yet, or somebody else's: the stamp is for the clean-up only, and no reason to fail a task.
+    }
+  }
+
+  async #removeInto(result: ClearResult, paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      try {
+        if (await this.#remove(path, dirname(path))) result.removed.push(path);
+      } catch (error: unknown) {
+        result.failed.push({ path, message: messageOf(error) });
+        return;
+      }
+    }
   }
 
   async #unused(project: string): Promise<string[]> {
@@ -142,14 +254,5 @@ export class Workspace {
     }
     await removeTree(doomed, within);
     return true;
-  }
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error: unknown) {
-    if (codeOf(error) === 'ENOENT') return [];
-    throw error;
   }
 }

@@ -32,6 +32,7 @@ const complete = {
     stop_grace_seconds: 3,
     log: { max_line_bytes: 2048, max_request_bytes: 65536, flush_interval_ms: 100 },
     masking: { enabled: false, min_length: 6 },
+    cleanup: { schedule: '30 4 * * 0', max_age_days: 30, max_size: '1.5 GiB' },
   },
 };
 
@@ -68,6 +69,7 @@ const completeConfig = {
     stopGraceMs: 3000,
     log: { maxLineBytes: 2048, maxRequestBytes: 65536, flushIntervalMs: 100 },
     masking: { enabled: false, minLength: 6 },
+    cleanup: { schedule: '30 4 * * 0', maxAgeMs: 30 * 86_400_000, maxBytes: 1.5 * 1024 ** 3 },
   },
 };
 
@@ -109,6 +111,7 @@ describe('a configuration file', () => {
         stopGraceMs: 15_000,
         log: { maxLineBytes: 65_536, maxRequestBytes: 4_194_304, flushIntervalMs: 250 },
         masking: { enabled: true, minLength: 4 },
+        cleanup: { schedule: '0 3 * * *', maxAgeMs: undefined, maxBytes: undefined },
       },
     });
   });
@@ -293,6 +296,10 @@ describe('mistakes in a file', () => {
     [
       '{"Runner": {"Masking": {"Min_Length": 0}}}',
       'FILE:1:25: runner.masking.min_length is 0; expected a whole number from 1 to 64',
+    ],
+    [
+      '{"runner": {"cleanup": {"max_size": "20 goats"}}}',
+      'FILE:1:25: runner.cleanup.max_size is "20 goats"; expected text such as "20GB"',
     ],
     [
       '{"runner": {"log": {"flush_interval_ms": 1}}}',

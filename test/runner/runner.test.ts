@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadRunnerConfig } from '../../src/config/index.ts';
@@ -223,6 +223,34 @@ describe('the runner', () => {
   });
 });
 
+describe('the work directory', () => {
+  it('is swept at the start of what a crash left in it', async () => {
+    const { directory, start } = await stage();
+    const left = join(directory, 'work', 'project_9', '.removing-1-1');
+    mkdirSync(left, { recursive: true });
+    const runner = await start();
+    await eventually(() => !existsSync(left));
+    runner.drain();
+    expect(await runner.ended).toBe(0);
+    expect(readdirSync(join(directory, 'work')).filter((name) => name.startsWith('.owner-'))).toEqual([]);
+  });
+
+  it('is cleaned up on schedule', async () => {
+    const { directory, start } = await stage({ runner: { cleanup: { schedule: '* * * * * *', max_age_days: 3 } } });
+    const project = join(directory, 'work', 'project_9');
+    for (const name of ['mirror_1_0', 'mirror_2_0']) mkdirSync(join(project, name), { recursive: true });
+    utimesSync(join(project, 'mirror_1_0'), 0, 0);
+    await start();
+    await eventually(() => !existsSync(join(project, 'mirror_1_0')));
+    expect(readdirSync(project)).toEqual(['mirror_2_0']);
+  });
+
+  it('needs a schedule that is one', async () => {
+    const { start } = await stage({ runner: { cleanup: { schedule: 'daily', max_size: '1GB' } } });
+    await expect((await start()).ended).rejects.toThrow('runner.cleanup.schedule is "daily", which is no schedule');
+  });
+});
+
 describe('one-off mode', () => {
   it('ends with 0 when its task is finished and acknowledged, and takes no other', async () => {
     const { repository, server, start } = await stage({
@@ -310,6 +338,59 @@ describe('the end of a runner', () => {
     await eventually(() => server.status(1) === 'success', 20_000);
     expect(server.lines(1)).toEqual(['Preparing: 1', 'precious']);
     await eventually(() => jobsLeft().length === 0);
+  });
+
+  const outputTask = (id: number, repository: string) =>
+    bashJob(id, repository, 'a.sh', {
+      task: { id, template_id: 1, project_id: 1, status: 'starting', playbook: '', workflow_run_id: 8, limit: '' },
+    });
+
+  it('reports the outputs of a workflow task once, together with success', async () => {
+    const { repository, server, start, jobsLeft } = await stage({
+      scripts: { 'a.sh': String.raw`sleep 1; echo '{"answer": 42, "text": ""quoted""}' >"$SEMAPHORE_OUTPUTS_FILE"` },
+    });
+    server.offer(1, outputTask(1, repository));
+    server.offer(2, bashJob(2, repository, 'a.sh'));
+    await start();
+    await eventually(() => server.status(1) === 'success' && server.status(2) === 'error', 20_000);
+    await eventually(() => jobsLeft().length === 0);
+    expect(server.arrived.get(1)?.outputs).toEqual([
+      { status: 'success', document: String.raw`{"values":{"answer":42,"text":""quoted""},"skipped":{}}` },
+    ]);
+    // A task of no workflow has no such file.
+    expect(server.arrived.get(2)?.outputs).toEqual([]);
+  });
+
+  it('fails a workflow task whose outputs are not acceptable', async () => {
+    const { repository, server, start } = await stage({ scripts: { 'a.sh': 'echo [] >"$SEMAPHORE_OUTPUTS_FILE"' } });
+    server.offer(1, outputTask(1, repository));
+    await start();
+    await eventually(() => server.status(1) === 'error', 20_000);
+    expect(server.lines(1).at(-1)).toMatch(/Invalid task outputs: the file is not a JSON object/);
+    expect(server.arrived.get(1)?.outputs).toEqual([]);
+  });
+
+  it('reports outputs after a restart, too', async () => {
+    const { repository, server, start } = await stage({
+      scripts: { 'a.sh': `echo '{"answer": 42}' >"$SEMAPHORE_OUTPUTS_FILE"` },
+    });
+    server.fault = (request, response, body) => {
+      if (request.method !== 'PUT' || body.includes('"Jobs":null')) return false;
+      response.writeHead(503).end();
+      return true;
+    };
+    server.offer(1, outputTask(1, repository));
+    const first = await start();
+    await eventually(() => first.lines.some((line) => line.message === 'Task finished'), 20_000);
+    first.drain();
+    first.cancel();
+    await first.ended;
+    server.fault = () => false;
+    await start();
+    await eventually(() => server.status(1) === 'success', 20_000);
+    expect(server.arrived.get(1)?.outputs).toEqual([
+      { status: 'success', document: '{"values":{"answer":42},"skipped":{}}' },
+    ]);
   });
 
   it('refuses to start beside another one with the same identity', async () => {

@@ -106,6 +106,7 @@ export function configuration(tmpPath: string, changes: Partial<RunnerConfig> = 
       stopGraceMs: 2000,
       log: { maxLineBytes: 65_536, maxRequestBytes: 1_000_000, flushIntervalMs: 250 },
       masking: { enabled: true, minLength: 4 },
+      cleanup: { schedule: '0 3 * * *', maxAgeMs: undefined, maxBytes: undefined },
     },
     ...changes,
   };

@@ -31,6 +31,7 @@ describe('Workspace', () => {
     const { room } = workspace();
     const task = await room.openTask(7, 1);
     await task.writePrivate('inventory', 'from before');
+    await room.close();
     const again = await new Workspace({ root: room.root }).openTask(7, 1);
     const file = await again.writePrivate('inventory', 'fresh');
     expect(readFileSync(file, 'utf8')).toBe('fresh');
