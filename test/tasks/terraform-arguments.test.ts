@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { pendingQuestion } from '../../src/tasks/apps/terraform/init.ts';
 import { joinOptions, splitOptions } from '../../src/tasks/apps/terraform/options.ts';
 import { stageArguments } from '../../src/tasks/apps/terraform/stage-arguments.ts';
-import { variablesSetElsewhere } from '../../src/tasks/apps/terraform/var-files.ts';
+import { mayRunElsewhere, variablesSetElsewhere } from '../../src/tasks/apps/terraform/var-files.ts';
 import { terraformVariables } from '../../src/tasks/apps/terraform/variables.ts';
 import { workspaceName } from '../../src/tasks/apps/terraform/workspace.ts';
 import { readVariables } from '../../src/tasks/variables.ts';
@@ -175,6 +175,23 @@ describe('the variables', () => {
   it('of groups that are secret win over those that are not', () => {
     const secrets = [{ id: 1, type: 'var', name: 'a', secret: 'hidden' }];
     expect(sorted('{"a":"open"}', [], { secrets }).env).toEqual({ TF_VAR_a: 'hidden' });
+  });
+
+  it('all go through the file where the environment is not looked at', async () => {
+    const { job } = delivered({ environment: { json: '{"a":"x","b":[1]}' } });
+    expect(terraformVariables(readVariables(job), new Map(), { onlyFile: true })).toEqual({
+      env: {},
+      file: '{"a":"x","b":[1]}',
+      impossible: [],
+    });
+    const directory = tempDir();
+    writeFileSync(join(directory, 'main.tf'), 'terraform {\n  backend "local" {}\n}\n# cloud {\n');
+    expect(await mayRunElsewhere(directory)).toBe(false);
+    writeFileSync(join(directory, 'cloud.tf'), 'terraform {\n  cloud {\n  }\n}\n');
+    expect(await mayRunElsewhere(directory)).toBe(true);
+    writeFileSync(join(directory, 'cloud.tf'), 'terraform {\n  backend "remote" {\n  }\n}\n');
+    expect(await mayRunElsewhere(directory)).toBe(true);
+    expect(await mayRunElsewhere(join(directory, 'nowhere'))).toBe(false);
   });
 
   it('that are set elsewhere are found in the files Terraform loads and in the arguments', async () => {

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadRunnerConfig } from '../../src/config/index.ts';
 import { runRunner } from '../../src/runner/index.ts';
 import { registrationToken, TestServer } from '../server/support/test-server.ts';
-import { recordingLogger } from '../support/runner.ts';
+import { eventually, recordingLogger } from '../support/runner.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { needs } from '../support/tools.ts';
 
@@ -119,6 +119,16 @@ describe.runIf(here)('a terraform task, from the server through the runner and b
     await reach(id, 'stopped');
     expect((await server.log(id)).at(-1)).toBe('Task was stopped.');
     expect(plans()).toEqual([]);
+  });
+
+  it('ends when it is torn away while it waits', async () => {
+    const { server, reach, plans } = await stage({ 'main.tf': one });
+    const id = await server.createTask();
+    await reach(id, 'waiting_confirmation');
+    expect(plans()).toHaveLength(1);
+    expect((await server.call('POST', `/api/project/1/tasks/${id}/stop`, { force: true })).status).toBe(204);
+    await eventually(() => plans().length === 0, 20_000);
+    expect(await server.status(id)).toBe('stopped');
   });
 
   it.each([

@@ -12,7 +12,7 @@ import { toolCommand, type Tool } from './command.ts';
 import { runInit } from './init.ts';
 import { planAndApply } from './plan.ts';
 import { stageArguments } from './stage-arguments.ts';
-import { variablesSetElsewhere } from './var-files.ts';
+import { mayRunElsewhere, variablesSetElsewhere } from './var-files.ts';
 import { terraformVariables } from './variables.ts';
 import { selectWorkspace, workspaceName } from './workspace.ts';
 
@@ -41,14 +41,16 @@ export function terraformApp(name: 'terraform' | 'tofu' | 'terragrunt'): App {
       if (backend !== undefined) await overrideBackend(context, cwd, backend);
       const args = stageArguments(job);
       for (const remark of args.remarks) context.host.log(remark);
-      const variables = terraformVariables(input.variables, await variablesSetElsewhere(cwd, args.plan));
+      const elsewhere = await variablesSetElsewhere(cwd, args.plan);
+      const variables = terraformVariables(input.variables, elsewhere, { onlyFile: await mayRunElsewhere(cwd) });
       tellImpossible(context, variables.impossible);
       const env = await environment(input, cwd, variables.env);
       const tool: Tool = { ...toolCommand(input, name), cwd, env, input };
       await runInit(tool, params, args.init);
       await selectWorkspace(tool, workspaceName(job.inventory));
       const varFile = await variablesFile(context, variables.file);
-      await planAndApply(tool, { params, templateParams, args, varFile });
+      const summary = await planAndApply(tool, { params, templateParams, args, varFile });
+      context.host.log(summary);
     },
   };
 }

@@ -18,20 +18,21 @@ const hasChanges = 2;
 
 /**
  * Plans, has the plan confirmed unless that is not needed, and applies what was planned (spec 5.8). The plan is in a file of
- * the task's own that is gone when this ends. Throws TaskProblem and TaskStopped.
+ * the task's own that is gone when this ends. Resolves with a line that says what was done. Throws TaskProblem and
+ * TaskStopped.
  */
-export async function planAndApply(tool: Tool, options: PlanOptions): Promise<void> {
+export async function planAndApply(tool: Tool, options: PlanOptions): Promise<string> {
   const { context } = tool.input;
   const { host } = context;
   // Made here, so that it is readable by nobody else from its first byte on: a plan contains every secret.
   const planFile = await context.workspace.writePrivate('plan', '');
   try {
-    if ((await plan(tool, options, planFile)) === 'nothing to do') return host.log(unchangedSummary);
-    if (options.params.plan) return host.log(await plannedSummary(host));
+    if ((await plan(tool, options, planFile)) === 'nothing to do') return unchangedSummary;
+    if (options.params.plan) return await plannedSummary(host);
     if (!isApprovedBefore(options)) await decide(tool);
     const args = ['apply', ...options.args.apply, '-input=false', '-auto-approve', planFile];
     await runStep(host, step(tool, 'apply', 'run', args), tool.name);
-    host.log(await appliedSummary(host));
+    return await appliedSummary(host);
   } finally {
     await rm(planFile, { force: true });
   }

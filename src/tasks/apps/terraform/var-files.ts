@@ -29,6 +29,19 @@ export async function variablesSetElsewhere(
   return found;
 }
 
+/**
+ * True when the configuration in `directory` may run on HCP Terraform or the like, which is given the variables of arguments
+ * and files and never sees the environment of this machine.
+ */
+export async function mayRunElsewhere(directory: string): Promise<boolean> {
+  const names = await readdir(directory).catch(() => []);
+  for (const name of names.filter((file) => /\.(tf|tofu)$/.test(file))) {
+    const text = await readFile(join(directory, name), 'utf8').catch(() => '');
+    if (/^[ \t]*(?:cloud|backend[ \t]+"remote")[ \t]*\{/m.test(text)) return true;
+  }
+  return false;
+}
+
 async function automaticFiles(directory: string): Promise<string[]> {
   const names = await readdir(directory).catch(() => []);
   return names

@@ -18,11 +18,12 @@ const maxEnvBytes = 128 * 1024 - 1;
 /**
  * Sorts the variables of a task. `elsewhere` are those that something stronger than the environment sets: ours must win, as
  * they do in the original. In the file a text stays a text, while the environment's is read as the variable's type wants; so
- * a text that replaces a list or a map is read as JSON where it is some.
+ * a text that replaces a list or a map is read as JSON where it is some. `onlyFile`: nobody looks into the environment.
  */
 export function terraformVariables(
   { groupSecrets, open, surveySecrets }: Variables,
   elsewhere: ReadonlyMap<string, Shape>,
+  { onlyFile }: { onlyFile: boolean } = { onlyFile: false },
 ): TerraformVariables {
   const env: Record<string, string> = {};
   const inFile: Record<string, unknown> = {};
@@ -32,7 +33,8 @@ export function terraformVariables(
     const value = all[name];
     if (name === 'semaphore_vars') continue;
     if (!/^[\p{ID_Start}_][\p{ID_Continue}-]*$/u.test(name)) impossible.push(name);
-    else if (elsewhere.has(name) || !fitsEnvironment(name, value)) inFile[name] = typed(value, elsewhere.get(name));
+    else if (onlyFile || elsewhere.has(name) || !fitsEnvironment(name, value))
+      inFile[name] = typed(value, elsewhere.get(name));
     else env[`TF_VAR_${name}`] = textOf(value);
   }
   return { env, file: Object.keys(inFile).length === 0 ? undefined : compactJson(inFile), impossible };
