@@ -23,7 +23,8 @@ export type JobEvent =
   | { type: 'step-started'; key: string; index: number; pid: number; startTime: string | undefined }
   | { type: 'step-ended'; key: string; index: number; result: ProcessResult }
   | { type: 'status'; status: string }
-  | { type: 'commit'; hash: string; message: string };
+  | { type: 'commit'; hash: string; message: string }
+  | { type: 'outputs'; document: string };
 
 const newline = 10;
 
@@ -195,7 +196,14 @@ function parseEvent(line: string): JobEvent | undefined {
   }
 }
 
-const eventTypes: ReadonlySet<unknown> = new Set(['created', 'step-started', 'step-ended', 'status', 'commit']);
+const eventTypes: ReadonlySet<unknown> = new Set([
+  'created',
+  'step-started',
+  'step-ended',
+  'status',
+  'commit',
+  'outputs',
+]);
 
 function isJobEvent(value: unknown): value is JobEvent {
   return typeof value === 'object' && value !== null && 'type' in value && eventTypes.has(value.type);

@@ -70,6 +70,8 @@ export class Job {
   /** The last status before the final one, reported while parts of the log are still to come. */
   #liveStatus: TaskStatus = 'running';
   #commit: Commit | undefined;
+  /** Reported together with `success` only. */
+  #outputs: string | undefined;
   #attached: Attached | undefined;
   #masker: Masker | undefined;
   /** A last line for a job that has no directory to write it to. */
@@ -101,6 +103,7 @@ export class Job {
     const events = directory.events();
     for (const event of events) {
       if (event.type === 'commit') job.#commit = { hash: event.hash, message: event.message };
+      if (event.type === 'outputs') job.#outputs = event.document;
     }
     const final = events.findLast(
       (event) => event.type === 'status' && isTaskStatus(event.status) && isFinished(event.status),
@@ -194,7 +197,7 @@ export class Job {
       return undefined;
     }
     if (!batch) body.writer.text(this.#looseRecord());
-    body.closeJob({ status, commit, outputs: undefined });
+    body.closeJob({ status, commit, outputs: status === 'success' ? this.#outputs : undefined });
     return { job: this, status, commit, batch, more };
   }
 
@@ -285,8 +288,23 @@ export class Job {
     } else if (line !== undefined) {
       this.#looseLine = { text: line, ms: this.#context.clock.now() };
     }
+    if (status === 'success' && outcome.kind === 'success') this.#keepOutputs(outcome.outputs);
     this.#finish(status);
     this.#context.logger.info('Task finished', { task_id: this.id, status });
+  }
+
+  /** On disk before the final status is, so that a later process does not report one without the other. */
+  #keepOutputs(document: string | undefined): void {
+    if (document === undefined) return;
+    this.#outputs = document;
+    try {
+      this.#attached?.directory.record({ type: 'outputs', document });
+    } catch (error: unknown) {
+      this.#context.logger.error('Cannot record the outputs of the task', {
+        task_id: this.id,
+        error: messageOf(error),
+      });
+    }
   }
 
   #appendLast(line: string): void {

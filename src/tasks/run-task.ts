@@ -6,6 +6,7 @@ import { checkoutName, type TaskWorkspace, type Workspace } from '../workspace/i
 import { findApp } from './apps/index.ts';
 import { collectSecrets } from './collect-secrets.ts';
 import { TaskContext } from './context.ts';
+import { openOutputs, type TaskOutputs } from './outputs/index.ts';
 import { processOwner, type Owner } from './owner.ts';
 import { reasonOf, TaskProblem, TaskStopped } from './problem.ts';
 import { processEnvironment } from './process-environment.ts';
@@ -33,13 +34,12 @@ export async function runTask(input: RunTaskInput): Promise<TaskOutcome> {
   const { host, job } = input;
   let workspace: TaskWorkspace | undefined;
   try {
-    registerSecrets(input);
+    const secrets = registerSecrets(input);
     host.log(`Preparing: ${job.task.id}`);
     if (host.signal.aborted) return { kind: 'stopped' };
     const owner = await processOwner(input.config, host, input.hostEnv['PATH'] ?? '');
     workspace = await openWorkspace(input, owner);
-    await runIn(workspace, owner, input);
-    return { kind: 'success' };
+    return { kind: 'success', outputs: await runIn(workspace, owner, secrets, input) };
   } catch (error: unknown) {
     if (error instanceof TaskStopped || host.signal.aborted) return { kind: 'stopped' };
     if (error instanceof TaskProblem) return { kind: 'failed', reason: reasonOf(error) };
@@ -60,13 +60,21 @@ async function openWorkspace({ job, workspace }: RunTaskInput, owner: Owner | un
   }
 }
 
-function registerSecrets({ config, host, job, keys }: RunTaskInput): void {
+function registerSecrets({ config, host, job, keys }: RunTaskInput): string[] {
   const registry = new SecretRegistry({ minLength: config.runner.masking.minLength });
   collectSecrets(job, keys, registry);
-  for (const secret of registry.values()) host.addSecret(secret);
+  const secrets = registry.values();
+  for (const secret of secrets) host.addSecret(secret);
+  return secrets;
 }
 
-async function runIn(workspace: TaskWorkspace, owner: Owner | undefined, input: RunTaskInput): Promise<void> {
+/** Resolves with the outputs of a workflow task. */
+async function runIn(
+  workspace: TaskWorkspace,
+  owner: Owner | undefined,
+  secrets: readonly string[],
+  input: RunTaskInput,
+): Promise<string | undefined> {
   const { config, host, hostEnv, job, keys } = input;
   const baseEnv = processEnvironment({ config, hostEnv, projectDirectory: workspace.project });
   const context = new TaskContext({ job, keys, config, host, workspace, baseEnv, owner });
@@ -81,10 +89,28 @@ async function runIn(workspace: TaskWorkspace, owner: Owner | undefined, input: 
     const tree = await checkOut(context);
     if (host.signal.aborted) throw new TaskStopped();
     const details = taskDetails(job, tree.commit ?? givenCommit(job), config.webHost);
-    const taskEnv = { ...variables.env, ...identityVariables(job, config.webHost) };
-    await app.run({ context, variables, details, taskEnv, directory: tree.directory, home });
+    const outputs = await outputsOf(context, secrets);
+    const taskEnv = {
+      ...variables.env,
+      ...(outputs ? { SEMAPHORE_OUTPUTS_FILE: outputs.file } : {}),
+      ...identityVariables(job, config.webHost),
+    };
+    await app.run({ context, variables, details, taskEnv, directory: tree.directory, home, outputs });
+    if (host.signal.aborted) throw new TaskStopped();
+    return await outputs?.collect();
   } finally {
     await context.close();
+  }
+}
+
+async function outputsOf(context: TaskContext, secrets: readonly string[]): Promise<TaskOutputs | undefined> {
+  const { config, host, job, owner, workspace } = context;
+  if (job.task.workflowRunId === undefined) return undefined;
+  try {
+    const { minLength } = config.runner.masking;
+    return await openOutputs({ workspace, host, owner, secrets: { values: secrets, minLength } });
+  } catch (error: unknown) {
+    throw new TaskProblem('prepare', `Failed to prepare task outputs: ${messageOf(error)}`, 'Check tmp_path.');
   }
 }
 

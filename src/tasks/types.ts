@@ -7,7 +7,7 @@ import type { ProcessResult, ProcessSpec } from '../execution/index.ts';
 import type { TaskStatus } from '../protocol/ui/index.ts';
 
 /** Part of a task that a step belongs to; named in the line that explains a failure. */
-export type Phase = 'prepare' | 'clone' | 'inventory' | 'requirements' | 'run';
+export type Phase = 'prepare' | 'clone' | 'inventory' | 'requirements' | 'run' | 'outputs';
 
 export interface Step extends ProcessSpec {
   /** Unique within the task and the same on every replay, for example `clone`, `run`, `apply`. */
@@ -52,7 +52,8 @@ export interface TaskHost {
 
 /** How a task ended, before it becomes a status. */
 export type TaskOutcome =
-  | { kind: 'success' }
+  /** `outputs` is the document of a workflow task (spec 5.13), JSON as text. */
+  | { kind: 'success'; outputs?: string | undefined }
   | { kind: 'stopped' }
   /** `reason` is one line for the end of the log: phase, cause, hint. */
   | { kind: 'failed'; reason: string };

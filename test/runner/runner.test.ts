@@ -347,7 +347,7 @@ describe('the end of a runner', () => {
 
   it('reports the outputs of a workflow task once, together with success', async () => {
     const { repository, server, start, jobsLeft } = await stage({
-      scripts: { 'a.sh': String.raw`sleep 1; echo '{"answer": 42, "text": ""quoted""}' >"$SEMAPHORE_OUTPUTS_FILE"` },
+      scripts: { 'a.sh': String.raw`sleep 1; echo '{"answer": 42, "text": "\"quoted\""}' >"$SEMAPHORE_OUTPUTS_FILE"` },
     });
     server.offer(1, outputTask(1, repository));
     server.offer(2, bashJob(2, repository, 'a.sh'));
@@ -355,7 +355,7 @@ describe('the end of a runner', () => {
     await eventually(() => server.status(1) === 'success' && server.status(2) === 'error', 20_000);
     await eventually(() => jobsLeft().length === 0);
     expect(server.arrived.get(1)?.outputs).toEqual([
-      { status: 'success', document: String.raw`{"values":{"answer":42,"text":""quoted""},"skipped":{}}` },
+      { status: 'success', document: String.raw`{"values":{"answer":42,"text":"\"quoted\""},"skipped":{}}` },
     ]);
     // A task of no workflow has no such file.
     expect(server.arrived.get(2)?.outputs).toEqual([]);

@@ -6,12 +6,15 @@ export interface Progress {
   Status: string;
   LogRecords: { time: string; message: string }[];
   Commit: { hash: string; message: string } | null;
+  outputs?: string;
 }
 
 /** What has arrived of a task. */
 export interface Arrived {
   statuses: string[];
   lines: string[];
+  /** The documents of outputs, one for each report that had one, with the status of that report. */
+  outputs: { status: string; document: string }[];
 }
 
 type Fault = (request: IncomingMessage, response: ServerResponse, body: string) => boolean;
@@ -85,9 +88,10 @@ export class ScriptedServer {
   take(body: string): unknown {
     const { Jobs } = JSON.parse(body) as { Jobs: Progress[] | null };
     for (const job of Jobs ?? []) {
-      const arrived = this.arrived.get(job.ID) ?? { statuses: [], lines: [] };
+      const arrived = this.arrived.get(job.ID) ?? { statuses: [], lines: [], outputs: [] };
       this.arrived.set(job.ID, arrived);
       arrived.lines.push(...job.LogRecords.map((record) => record.message));
+      if (job.outputs !== undefined) arrived.outputs.push({ status: job.Status, document: job.outputs });
       if (arrived.statuses.at(-1) !== job.Status) arrived.statuses.push(job.Status);
     }
     return this.terminated.length > 0 ? { terminated_jobs: this.terminated } : {};

@@ -1,4 +1,5 @@
 import type { TaskContext } from '../context.ts';
+import type { TaskOutputs } from '../outputs/index.ts';
 import type { TaskDetails } from '../task-details.ts';
 import type { Variables } from '../variables.ts';
 
@@ -13,6 +14,8 @@ export interface AppInput {
   directory: string;
   /** Template home and what is noted about it. */
   home: { home: string; internal: string };
+  /** Where the outputs of a workflow task go; undefined for any other task. */
+  outputs: TaskOutputs | undefined;
 }
 
 /** One tool. Throws TaskProblem or TaskStopped when the task cannot go on. */
