@@ -498,6 +498,41 @@ describe.runIf(here)('the backend of a terraform task', () => {
     expect(outcome).toMatchObject({ kind: 'failed', reason: expect.stringContaining('is a symbolic link') });
     expect(readFileSync(elsewhere, 'utf8')).toBe('untouched');
     expect(lstatSync(join(room.repository, 'backend.tf')).isSymbolicLink()).toBe(true);
+
+    const outside = tempDir();
+    symlinkSync(outside, join(room.repository, 'link'));
+    const linked = await room.run({ template: { ...template, playbook: 'link' } });
+    expect(linked.outcome).toMatchObject({ reason: expect.stringContaining('leads out of the repository') });
+    expect(readdirSync(outside)).toEqual([]);
+  });
+});
+
+describe.runIf(here)('the outputs of a terraform task', () => {
+  const files = {
+    'main.tf':
+      'output "big" {\n  value = 12345678901234567890123\n}\noutput "list" {\n  value = ["a"]\n}\noutput "hidden" {\n  value     = "x"\n  sensitive = true\n}\n',
+  };
+
+  it('are handed on when it belongs to a workflow; sensitive ones are not', async () => {
+    const { outcome, lines, task } = await terraformRoom(files).run({ task: { workflow_run_id: 9 } });
+    expect(outcome).toEqual({
+      kind: 'success',
+      outputs: '{"values":{"big":12345678901234567890123,"list":["a"]},"skipped":{"hidden":"sensitive"}}',
+    });
+    expect(task.steps.at(-1)?.args).toEqual(['output', '-json']);
+    expect(lines.join('\n')).not.toContain('"type":');
+  });
+
+  it('are not asked for otherwise, and do not fail the task', async () => {
+    const room = terraformRoom(files);
+    const { task } = await room.run();
+    expect(task.steps.at(-1)?.key).toBe('apply');
+    const path = join(tempDir(), 'terraform');
+    writeFileSync(path, '#!/bin/sh\ntest "$1" = output && exit 1\nexec terraform "$@"\n', { mode: 0o755 });
+    const config = { apps: { terraform: { path, args: undefined } } };
+    const { outcome, lines } = await room.run({ task: { workflow_run_id: 9 } }, { config });
+    expect(outcome).toEqual({ kind: 'success', outputs: undefined });
+    expect(lines).toContain('Terraform outputs were not captured: terraform output -json did not give any.');
   });
 });
 

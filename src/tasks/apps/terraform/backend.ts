@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
-import { lstat, open, readFile, rm } from 'node:fs/promises';
+import { lstat, open, readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TerraformTemplateParams } from '../../../protocol/ui/index.ts';
 import { codeOf, messageOf } from '../../../lib/index.ts';
 import type { TaskContext } from '../../context.ts';
+import { inside } from '../../inside.ts';
 import { TaskProblem } from '../../problem.ts';
 
 /** Address and credentials come from `TF_HTTP_*` in the environment. */
@@ -26,7 +27,12 @@ export function backendFile(params: TerraformTemplateParams): string | undefined
  * before, the repository's own file, comes back. Throws TaskProblem when it cannot be written; a symbolic link is refused,
  * because it leads who knows where.
  */
-export async function overrideBackend(context: TaskContext, directory: string, name: string): Promise<void> {
+export async function overrideBackend(
+  context: TaskContext,
+  { directory, name, root }: { root: string; directory: string; name: string },
+): Promise<void> {
+  // Links again: a directory of the repository may be one.
+  inside(await realpath(root), await realpath(directory), 'the directory');
   const path = join(directory, name);
   const before = await contentBefore(path, name);
   context.onClose(async () => {

@@ -10,6 +10,7 @@ import type { App, AppInput } from '../app.ts';
 import { backendFile, overrideBackend } from './backend.ts';
 import { toolCommand, type Tool } from './command.ts';
 import { runInit } from './init.ts';
+import { offerOutputs } from './outputs.ts';
 import { planAndApply } from './plan.ts';
 import { stageArguments } from './stage-arguments.ts';
 import { mayRunElsewhere, variablesSetElsewhere } from './var-files.ts';
@@ -38,7 +39,7 @@ export function terraformApp(name: 'terraform' | 'tofu' | 'terragrunt'): App {
         );
       }
       const backend = backendFile(templateParams);
-      if (backend !== undefined) await overrideBackend(context, cwd, backend);
+      if (backend !== undefined) await overrideBackend(context, { root: directory, directory: cwd, name: backend });
       const args = stageArguments(job);
       for (const remark of args.remarks) context.host.log(remark);
       const elsewhere = await variablesSetElsewhere(cwd, args.plan);
@@ -50,6 +51,7 @@ export function terraformApp(name: 'terraform' | 'tofu' | 'terragrunt'): App {
       await selectWorkspace(tool, workspaceName(job.inventory));
       const varFile = await variablesFile(context, variables.file);
       const summary = await planAndApply(tool, { params, templateParams, args, varFile });
+      await offerOutputs(tool);
       context.host.log(summary);
     },
   };
