@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { codeOf, messageOf } from '../lib/index.ts';
+import { launchAs, setprivMissing } from './identity.ts';
 import { signalGroup, taskTagVariable } from './process-tree.ts';
 import type { CaptureResult, ProcessResult, ProcessSpec } from './types.ts';
 import { which } from './which.ts';
@@ -23,13 +24,15 @@ export function captureProcess(
     const message = executable.kind === 'missing' ? `${spec.command} was not found` : `${spec.cwd} does not exist`;
     return Promise.resolve(done({ kind: 'unstartable', code: 'ENOENT', message }));
   }
+  const launch = launchAs(spec, executable.path, spec.args);
+  if (!launch) return Promise.resolve(done({ kind: 'unstartable', code: 'EPERM', message: setprivMissing }));
   return new Promise((resolve) => {
-    const child = spawn(executable.path, spec.args, {
+    const child = spawn(launch.command, launch.args, {
       cwd: spec.cwd,
       env: { ...spec.env, [taskTagVariable]: options.tag },
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      ...(spec.uid !== undefined && spec.gid !== undefined ? { uid: spec.uid, gid: spec.gid } : {}),
+      ...launch.options,
     });
     const out: Buffer[] = [];
     const err: Buffer[] = [];

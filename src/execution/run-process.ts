@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { codeOf, messageOf } from '../lib/index.ts';
+import { launchAs, setprivMissing } from './identity.ts';
 import { signalGroup, startTimeOf, sweepTagged, taskTagVariable } from './process-tree.ts';
 import type { ProcessResult, ProcessSpec } from './types.ts';
 import { which } from './which.ts';
@@ -55,12 +56,14 @@ export async function runProcess(spec: ProcessSpec, options: RunProcessOptions):
   try {
     exitFd = openSync(options.exitFile, 'w', 0o600);
     const script = `${trapSignals}${spec.stdin ? withStdin : ''}${wrapperScript}`;
-    const child = spawn('/bin/sh', ['-c', script, 'semaphore-step', executable.path, ...spec.args], {
+    const launch = launchAs(spec, '/bin/sh', ['-c', script, 'semaphore-step', executable.path, ...spec.args]);
+    if (!launch) return { kind: 'unstartable', code: 'EPERM', message: setprivMissing };
+    const child = spawn(launch.command, launch.args, {
       cwd: spec.cwd,
       env: { ...spec.env, [taskTagVariable]: options.tag },
       detached: true,
       stdio: [spec.stdin ? 'pipe' : 'ignore', options.logFd, options.logFd, exitFd, 'pipe'],
-      ...(spec.uid !== undefined && spec.gid !== undefined ? { uid: spec.uid, gid: spec.gid } : {}),
+      ...launch.options,
     });
     return await supervise(child, spec, options);
   } catch (error: unknown) {

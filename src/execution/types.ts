@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { Identity } from './identity.ts';
 
 /** How a process and everything it started is ended: signal, grace, then KILL to whatever is left. */
 export interface StopLadder {
@@ -9,7 +10,7 @@ export interface StopLadder {
 }
 
 /** One process as a plain value (but for `stdin`). Secrets are never in `args`; `env` is complete: nothing is inherited. */
-export interface ProcessSpec {
+export interface ProcessSpec extends Identity {
   /** Executable: an absolute path, or a name looked up in `env.PATH`. */
   command: string;
   args: readonly string[];

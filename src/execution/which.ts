@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 
 export type WhichResult =
@@ -21,16 +21,17 @@ export function which(command: string, searchPath: string, cwd: string): WhichRe
     const path = resolve(cwd, join(directory, command));
     const code = executableProblem(path);
     if (!code) return { kind: 'found', path };
-    if (code === 'EACCES') denied = true;
+    // What is in a directory that may not be entered is not there for us.
+    if (code === 'EACCES' && existsSync(path)) denied = true;
   }
   return { kind: 'missing', code: denied ? 'EACCES' : 'ENOENT', searched: searchPath };
 }
 
 function executableProblem(path: string): 'ENOENT' | 'EACCES' | undefined {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (!found) return 'ENOENT';
-  if (!found.isFile()) return 'EACCES';
   try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (!found) return 'ENOENT';
+    if (!found.isFile()) return 'EACCES';
     accessSync(path, constants.X_OK);
     return undefined;
   } catch {

@@ -7,7 +7,7 @@ import { Seal } from '../execution/index.ts';
 import { createTransport } from '../http/index.ts';
 import { lockDirectory, messageOf, systemClock, UserError, type Clock } from '../lib/index.ts';
 import { UiRunnerClient, type RunnerState } from '../protocol/ui/index.ts';
-import { runTask, type TaskHost } from '../tasks/index.ts';
+import { checkIdentity, runTask, type TaskHost } from '../tasks/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import { startUpkeep, Workspace, type ClearResult } from '../workspace/index.ts';
 import { ConnectionLog } from './connection-log.ts';
@@ -34,6 +34,7 @@ export async function runRunner(options: RunRunnerOptions): Promise<number> {
   const { logger, shutdown } = options;
   const { config } = options.loaded;
   const token = requireStartable(config);
+  await checkIdentity(config, process.env['PATH'] ?? '');
   const clock = systemClock;
   const startedAt = new Date(clock.now());
   const { connection: via } = config.runner;

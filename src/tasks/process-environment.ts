@@ -6,6 +6,8 @@ export interface ProcessEnvironmentOptions {
   hostEnv: Readonly<Record<string, string | undefined>>;
   /** `P` of spec 5.4. */
   projectDirectory: string;
+  /** Home of the user that tasks run as, when that is not our own: tools fail where they may not read their settings. */
+  userHome?: string | undefined;
 }
 
 /**
@@ -13,14 +15,14 @@ export interface ProcessEnvironmentOptions {
  * `HOME`. Nothing else of the runner's own environment reaches a task.
  */
 export function processEnvironment(options: ProcessEnvironmentOptions): Record<string, string> {
-  const { config, hostEnv, projectDirectory } = options;
+  const { config, hostEnv, projectDirectory, userHome } = options;
   const env: Record<string, string> = {};
   for (const name of ['PATH', ...config.forwardedEnvVars]) {
     const value = hostEnv[name];
     if (value !== undefined && value !== '') env[name] = value;
   }
   Object.assign(env, config.envVars);
-  const home = config.homeDirMode === 'project_home' ? projectDirectory : hostEnv['HOME'];
+  const home = config.homeDirMode === 'project_home' ? projectDirectory : (userHome ?? hostEnv['HOME']);
   if (home !== undefined && home !== '') env['HOME'] = home;
   return env;
 }

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import type { RunnerConfig } from '../config/index.ts';
 import { messageOf, UserError } from '../lib/index.ts';
 import type { AccessKey, JobData } from '../protocol/ui/index.ts';
@@ -7,7 +8,7 @@ import { findApp } from './apps/index.ts';
 import { collectSecrets } from './collect-secrets.ts';
 import { TaskContext } from './context.ts';
 import { openOutputs, type TaskOutputs } from './outputs/index.ts';
-import { processOwner, type Owner } from './owner.ts';
+import { hostAs, identityOf, type Owner, type TaskIdentity } from './owner.ts';
 import { reasonOf, TaskProblem, TaskStopped } from './problem.ts';
 import { processEnvironment } from './process-environment.ts';
 import { effectiveBranch, prepareTree, type Tree } from './repository.ts';
@@ -37,9 +38,10 @@ export async function runTask(input: RunTaskInput): Promise<TaskOutcome> {
     const secrets = registerSecrets(input);
     host.log(`Preparing: ${job.task.id}`);
     if (host.signal.aborted) return { kind: 'stopped' };
-    const owner = await processOwner(input.config, host, input.hostEnv['PATH'] ?? '');
-    workspace = await openWorkspace(input, owner);
-    return { kind: 'success', outputs: await runIn(workspace, owner, secrets, input) };
+    const identity = await identityOf(input.config.process, host, input.hostEnv['PATH'] ?? '');
+    workspace = await openWorkspace(input, identity.owner);
+    const asIdentity = { ...input, host: hostAs(host, identity.process) };
+    return { kind: 'success', outputs: await runIn(workspace, identity, secrets, asIdentity) };
   } catch (error: unknown) {
     if (error instanceof TaskStopped || host.signal.aborted) return { kind: 'stopped' };
     if (error instanceof TaskProblem) return { kind: 'failed', reason: reasonOf(error) };
@@ -68,15 +70,24 @@ function registerSecrets({ config, host, job, keys }: RunTaskInput): string[] {
   return secrets;
 }
 
+/** Home of another user that tasks run as; users for services have none of their own, and get the project's directory. */
+function homeOf({ home, owner }: TaskIdentity, workspace: TaskWorkspace): string | undefined {
+  if (!owner) return undefined;
+  const found = home === undefined ? undefined : statSync(home, { throwIfNoEntry: false });
+  return found?.uid === owner.uid ? home : workspace.project;
+}
+
 /** Resolves with the outputs of a workflow task. */
 async function runIn(
   workspace: TaskWorkspace,
-  owner: Owner | undefined,
+  identity: TaskIdentity,
   secrets: readonly string[],
   input: RunTaskInput,
 ): Promise<string | undefined> {
   const { config, host, hostEnv, job, keys } = input;
-  const baseEnv = processEnvironment({ config, hostEnv, projectDirectory: workspace.project });
+  const { owner } = identity;
+  const userHome = homeOf(identity, workspace);
+  const baseEnv = processEnvironment({ config, hostEnv, projectDirectory: workspace.project, userHome });
   const context = new TaskContext({ job, keys, config, host, workspace, baseEnv, owner });
   const app = findApp(job.template.app);
   try {
@@ -84,7 +95,7 @@ async function runIn(
     const variables = readVariables(job);
     // First, so that a mapping that cannot be used is told before anything is fetched.
     await context.hostAccess();
-    if (config.homeDirMode === 'project_home') workspace.shareProjectHome();
+    if (baseEnv['HOME'] === workspace.project) workspace.shareProjectHome();
     const home = await workspace.takeHome(job.repository.id, job.template.id);
     const tree = await checkOut(context);
     if (host.signal.aborted) throw new TaskStopped();

@@ -14,15 +14,20 @@ export interface Owner {
  */
 export async function ensureRoot(path: string, owner: Owner | undefined): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true });
-    await mkdir(path, { mode: owner ? 0o711 : 0o700 });
+    const first = await mkdir(path, { recursive: true, mode: 0o700 });
+    if (owner && first !== undefined) await openWay(path, first);
   } catch (error: unknown) {
-    if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return;
     throw new UserError(`cannot make the work directory ${path} (${codeOf(error) ?? 'unknown error'})`, {
       hint: 'Set tmp_path in the configuration to a directory the runner may write to.',
       cause: error,
     });
   }
+}
+
+/** Lets others pass from `first` to `path`, both of which were just made; said again because of the umask. */
+async function openWay(path: string, first: string): Promise<void> {
+  await chmod(path, 0o711);
+  if (path !== first && dirname(path) !== path) await openWay(dirname(path), first);
 }
 
 /** Makes one private directory (0700) below an existing one; an existing directory is made private. */

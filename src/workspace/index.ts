@@ -1,5 +1,5 @@
 export { type CleanUpLimits } from './clean-up.ts';
-export { type Owner } from './directories.ts';
+export { ensureRoot, type Owner } from './directories.ts';
 export { checkoutName, type CheckoutOf, inventoryCheckoutName, inventoryFileName } from './names.ts';
 export { startUpkeep, type UpkeepOptions } from './upkeep.ts';
 export { type ClearResult, type TaskWorkspace, Workspace, type WorkspaceOptions } from './workspace.ts';
