@@ -50,7 +50,8 @@ async function furnish(directory) {
   const runner = {
     web_host: url,
     tmp_path: join(directory, 'work'),
-    env_vars: { DEMO_OUTPUT: join(directory, 'output') },
+    // Ansible would leave a directory in the home of the person who runs the demo.
+    env_vars: { DEMO_OUTPUT: join(directory, 'output'), ANSIBLE_REMOTE_TMP: join(directory, 'ansible') },
     runner: { name: 'demo', max_parallel_tasks: 2, token_file: join(directory, 'runner.token') },
   };
   await writeFile(runnerFile, `${JSON.stringify(runner, undefined, 2)}\n`);
