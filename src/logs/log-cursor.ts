@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { fstatSync, readSync } from 'node:fs';
 import type { ByteWriter } from '../lib/index.ts';
 import { maskText, type Masker, type Span } from './masker.ts';
-import { advance, RecordHead, type RecordTime } from './record-time.ts';
+import { advance, RecordFrame, type RecordTime } from './record-time.ts';
 import type { TimeMarks } from './time-marks.ts';
 
 /** Bytes read from the log at a time. */
@@ -10,8 +10,6 @@ const windowBytes = 256 * 1024;
 const lineFeed = 10;
 const carriageReturn = 13;
 const mask = Buffer.from(maskText);
-const recordEnd = Buffer.from('"}');
-const comma = Buffer.from(',');
 
 export interface LogCursorOptions {
   /** Descriptor of the log, readable at any position. */
@@ -59,7 +57,7 @@ interface Piece {
  */
 export class LogCursor {
   readonly #options: LogCursorOptions;
-  readonly #head = new RecordHead();
+  readonly #frame = new RecordFrame();
   #buffer: Buffer | undefined;
   #offset: number;
   #time: RecordTime = { ms: 0, sub: 0 };
@@ -103,12 +101,11 @@ export class LogCursor {
         const { ms, sub } = time;
         mark = marks.indexFor(offset + piece.after, mark);
         advance(time, marks.timeAt(mark));
-        if (count > 0) writer.raw(comma);
-        this.#head.write(writer, time);
+        this.#frame.begin(writer, time, count === 0);
         span = writeText(writer, window, piece, span);
-        writer.raw(recordEnd);
         if (count > 0 && writer.length > limit) {
           writer.truncate(before);
+          this.#frame.end(writer);
           return { count, end: offset + position, endTime: { ms, sub }, more: true };
         }
         count += 1;
@@ -117,6 +114,7 @@ export class LogCursor {
       if (position === 0) break;
       offset += position;
     }
+    if (count > 0) this.#frame.end(writer);
     return { count, end: offset, endTime: time, more: false };
   }
 

@@ -29,17 +29,23 @@ export function formatRecordTime(time: RecordTime): string {
   return `${new Date(time.ms).toISOString().slice(0, -1)}${String(time.sub).padStart(6, '0')}Z`;
 }
 
-const beforeTime = '{"time":"';
+const endOfRecord = '"}';
+const separator = `${endOfRecord},`;
+const beforeTime = `${separator}{"time":"`;
 const afterTime = '","message":"';
 /** Position of the last of the six digits below the millisecond. */
 const lastDigit = beforeTime.length + '2026-10-10T08:16:02.114000000'.length - 1;
 
-/** Writes the beginnings of records; only the last digits change from one to the next. */
-export class RecordHead {
+/**
+ * Writes what stands around the messages of records, `{"time":"…","message":"…"}` joined by commas: one copy a record, of
+ * which only the last digits change from one to the next.
+ */
+export class RecordFrame {
   #ms = Number.NaN;
   #head = Buffer.alloc(0);
 
-  write(writer: ByteWriter, time: RecordTime): void {
+  /** The end of the record before, unless this is the first, and the beginning of this one. */
+  begin(writer: ByteWriter, time: RecordTime, first: boolean): void {
     if (time.ms !== this.#ms) {
       this.#ms = time.ms;
       this.#head = Buffer.from(`${beforeTime}${formatRecordTime({ ms: time.ms, sub: 0 })}${afterTime}`, 'latin1');
@@ -49,6 +55,11 @@ export class RecordHead {
       this.#head[lastDigit - digit] = 0x30 + (rest % 10);
       rest = Math.floor(rest / 10);
     }
-    writer.raw(this.#head);
+    writer.raw(first ? this.#head.subarray(separator.length) : this.#head);
+  }
+
+  /** The end of the last record. */
+  end(writer: ByteWriter): void {
+    writer.text(endOfRecord);
   }
 }
