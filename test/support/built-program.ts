@@ -9,6 +9,7 @@ const root = join(import.meta.dirname, '../..');
 export function buildProgram(directory: string): { bin: string; bundle: string } {
   mkdirSync(directory, { recursive: true });
   cpSync(join(root, 'bin'), join(directory, 'bin'), { recursive: true });
+  cpSync(join(root, 'assets'), join(directory, 'assets'), { recursive: true });
   cpSync(join(root, 'package.json'), join(directory, 'package.json'));
   execFileSync(process.execPath, [join(root, 'scripts/build.mjs'), '--out', join(directory, 'dist')], {
     stdio: ['ignore', 'ignore', 'inherit'],

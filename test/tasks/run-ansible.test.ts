@@ -8,34 +8,13 @@ import { makeKey, startSshd, type TestSshd } from '../support/sshd.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { testTaskHost } from '../support/task-host.ts';
 import { needs } from '../support/tools.ts';
+import { ansible, plain, play, reasonIn } from './ansible-support.ts';
 import { taskRoom, type JobParts } from './support.ts';
 
 const here = needs('ansible-playbook') && needs('ansible-galaxy');
 
-/** A play for localhost with these tasks, as YAML below `tasks:`. */
-function play(...tasks: string[]): string {
-  const list = tasks.map((task) => `    - ${task.replaceAll('\n', '\n      ')}`).join('\n');
-  return `- hosts: all\n  gather_facts: false\n  tasks:\n${list}\n`;
-}
-
 function show(expression: string): string {
   return `debug: {msg: "{{ ${expression} }}"}`;
-}
-
-function ansible(files: Record<string, string>, template: Record<string, unknown> = {}): JobParts {
-  const repository = new TestRepository();
-  repository.commit(files);
-  return { template: { app: 'ansible', playbook: 'site.yml', ...template }, repository: { git_url: repository.url } };
-}
-
-function reasonIn(outcome: unknown): string {
-  return typeof outcome === 'object' && outcome !== null && 'reason' in outcome ? String(outcome.reason) : '';
-}
-
-/** The log without colours. */
-function plain(lines: readonly string[]): string {
-  // oxlint-disable-next-line no-control-regex -- colours begin with an escape character
-  return lines.join('\n').replaceAll(/\u001b\[[0-9;]*m/g, '');
 }
 
 /** Every argument list and environment on this machine, and every file below `directory`, as text. */

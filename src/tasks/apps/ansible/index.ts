@@ -13,8 +13,10 @@ import { controlPathVariables } from './control-path.ts';
 import { extraVarsFile } from './extra-vars.ts';
 import { prepareInventory } from './inventory.ts';
 import { ansibleCredentials } from './keys.ts';
+import { outputsPluginVariables } from './outputs-plugin.ts';
 import { installRequirements } from './requirements.ts';
 import { prepareVaults } from './vaults.ts';
+import { requirePasswordFiles } from './version.ts';
 
 /** What `ansible-playbook` says with its exit code. */
 const exitMeanings: Readonly<Record<number, string>> = {
@@ -50,13 +52,15 @@ export const ansibleApp: App = {
       ? inside(directory, job.template.workingDirectory, 'the working directory')
       : directory;
     const env = await ansibleEnvironment(input, cwd, credentials.sshKey);
+    const { becomePassword, connectionPassword } = credentials;
+    if (becomePassword !== undefined || connectionPassword !== undefined) await requirePasswordFiles(context, env, cwd);
     const fetching = { ...env, ...(await requirementsVariables(input, env, credentials.sshKey)) };
     await installRequirements({ input, params, templateParams: taskParams, env: fetching, cwd });
     const vaults = prepareVaults(context, directory);
     const pipe = (name: string, content: string | undefined): HandOver[] =>
       content === undefined ? [] : [{ path: join(workspace.private, name), content }];
-    const connection = pipe('connection-password', credentials.connectionPassword);
-    const become = pipe('become-password', credentials.becomePassword);
+    const connection = pipe('connection-password', connectionPassword);
+    const become = pipe('become-password', becomePassword);
     const secretVars = secretVariables(input);
     const secret = pipe('secret-vars', secretVars);
     await context.handOver([...vaults.handOvers, ...connection, ...become, ...secret]);
@@ -81,7 +85,7 @@ export const ansibleApp: App = {
       command: 'ansible-playbook',
       args,
       cwd,
-      env,
+      env: { ...env, ...(await outputsPluginVariables(input, env, cwd)) },
       stop: { signal: 'SIGTERM', graceMs: config.runner.stopGraceMs },
       ...context.owner,
     };
