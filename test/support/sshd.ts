@@ -31,8 +31,13 @@ export function sshdPath(): string | undefined {
   }
 }
 
+export interface SshdOptions {
+  /** Lets users of this machine in with their passwords, too; only root's sshd can check those of others. */
+  passwords?: boolean;
+}
+
 /** Starts a real sshd on loopback in `directory`, with a host key of its own; only keys that are authorized get in. */
-export async function startSshd(directory: string): Promise<TestSshd> {
+export async function startSshd(directory: string, { passwords = false }: SshdOptions = {}): Promise<TestSshd> {
   const sshd = sshdPath();
   if (sshd === undefined) throw new Error('sshd is not installed');
   const hostKey = join(directory, 'host_key');
@@ -47,7 +52,7 @@ export async function startSshd(directory: string): Promise<TestSshd> {
     `HostKey ${hostKey}`,
     `AuthorizedKeysFile ${authorizedKeys}`,
     `PidFile ${join(directory, 'sshd.pid')}`,
-    'PasswordAuthentication no',
+    `PasswordAuthentication ${passwords ? 'yes' : 'no'}`,
     'KbdInteractiveAuthentication no',
     'UsePAM no',
     'StrictModes no',
