@@ -48,8 +48,11 @@ const ourNames = /^(repository_\d+_template_\d+_|mirror_\d+_|task_\d+$|\.removin
 /** In a task's private directory: which process the task belongs to. */
 const markName = '.owner';
 
-/** What nobody answers for, because its process was on another machine, is taken for abandoned after this time. */
-const strangerMs = 7 * 24 * 3_600_000;
+/**
+ * What nobody answers for is taken for abandoned after this time: when its process was on another machine, and when there is
+ * no mark, which a living process writes at once.
+ */
+const abandonedAfterMs = { unknown: 7 * 24 * 3_600_000, unmarked: 10 * 60_000 };
 
 /** The directories below `tmp_path` and who uses them. One per process. */
 export class Workspace {
@@ -211,7 +214,8 @@ export class Workspace {
     if (life === 'alive') return false;
     if (life === 'dead' || life === 'own') return true;
     const found = await lstat(path).catch(() => undefined);
-    return found !== undefined && this.#clock.now() - found.mtimeMs > strangerMs;
+    const limit = life === undefined ? abandonedAfterMs.unmarked : abandonedAfterMs.unknown;
+    return found !== undefined && this.#clock.now() - found.mtimeMs > limit;
   }
 
   /** Notes when a directory was last used; one that is only to be made has nothing to note. */

@@ -178,6 +178,25 @@ describe.skipIf(!here)('keys for other hosts and URLs', () => {
     }
   });
 
+  it.each([
+    ['opens a repository that has no key of its own', 0, password],
+    ['leaves a repository its own key', 13, { ...password, login_password: { login: 'mallory', password: 'wrong' } }],
+  ])('%s', async (_name, ownKey, mapped) => {
+    const { origin, repository } = await served();
+    repository.commit({ 'run.sh': 'echo ran' });
+    const { outcome, lines } = await taskRoom().run(
+      {
+        job: { host_configs: [mapping('url', `${origin}/team/role`)] },
+        template: { app: 'bash', playbook: 'run.sh' },
+        repository: { git_url: `${origin}/team/role/origin.git`, ssh_key_id: ownKey },
+        keys: { 12: mapped, 13: password },
+      },
+      { config: configured() },
+    );
+    expect(outcome).toEqual({ kind: 'success' });
+    expect(lines.at(-1)).toBe('ran');
+  });
+
   it('does not reach a host whose name only begins the same', async () => {
     const { origin, requests } = await served();
     // As a rewrite of the URL the password would go to whoever owns the longer name.
@@ -215,6 +234,31 @@ describe.skipIf(!here)('keys for other hosts and URLs', () => {
     );
     expect(lines.join('\n')).toContain('from the role');
     expect(outcome).toEqual({ kind: 'success' });
+    expect(everything(room.project)).not.toContain(encodeURIComponent(secret));
+  });
+
+  it.runIf(needs('terraform'))('lets terraform init fetch a module from a mapped URL', async () => {
+    const { origin, repository, requests } = await served();
+    repository.commit({ 'main.tf': 'output "said" { value = "from the module" }\n' });
+    const room = taskRoom();
+    const main = new TestRepository();
+    const source = `git::${origin}/team/role/origin.git`;
+    main.commit({
+      'main.tf': `module "m" { source = "${source}" }\noutput "said" { value = module.m.said }\n`,
+    });
+    const { outcome, lines } = await room.run(
+      {
+        job: { host_configs: [mapping('url', `${origin}/team/`)] },
+        template: { app: 'terraform', playbook: '' },
+        task: { params: { plan: true } },
+        repository: { git_url: main.url },
+        keys: { 12: password },
+      },
+      { config: configured() },
+    );
+    expect(lines.join('\n')).toContain('from the module');
+    expect(outcome).toEqual({ kind: 'success' });
+    expect(requests.some(({ authorization }) => authorization === `alice:${secret}`)).toBe(true);
     expect(everything(room.project)).not.toContain(encodeURIComponent(secret));
   });
 

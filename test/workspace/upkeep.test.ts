@@ -83,18 +83,18 @@ describe('sweep', () => {
   });
 
   it.each([
-    ['no mark', undefined],
-    ['the mark of another machine', `.owner-${'0'.repeat(16)} another-boot another-host\n`],
-    ['a mark that is not ours', 'x'.repeat(2000)],
-  ])('takes a task with %s for abandoned after a week only', async (_name, mark) => {
+    ['no mark', 10 / (24 * 60), undefined],
+    ['the mark of another machine', 7, `.owner-${'0'.repeat(16)} another-boot another-host\n`],
+    ['a mark that is not ours', 7, 'x'.repeat(2000)],
+  ])('takes a task with %s for abandoned only after %d days', async (_name, days, mark) => {
     const { room, project, clock } = timed();
     const task = join(project, 'task_1');
     mkdirSync(task, { recursive: true });
     if (mark !== undefined) writeFileSync(join(task, '.owner'), mark);
     utimesSync(task, start / 1000, start / 1000);
-    clock.at = start + 6 * day;
+    clock.at = start + 0.9 * days * day;
     expect((await room.sweep()).removed).toEqual([]);
-    clock.at = start + 8 * day;
+    clock.at = start + 1.1 * days * day;
     expect((await room.sweep()).removed).toEqual([task]);
   });
 
