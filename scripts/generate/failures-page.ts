@@ -15,7 +15,8 @@ to do about it.
 Task failed in run: ansible-playbook exited with code 4 (one or more hosts were unreachable): a host refused the login. Check user and key of the inventory, and that the public key is on the host.
 \`\`\`
 
-Phases: \`prepare\` (what the server sent, directories), \`clone\` (git), \`inventory\`, \`requirements\` (roles, collections, \`init\`), \`run\`.
+Phases: \`prepare\` (what the server sent, directories), \`clone\` (git), \`inventory\`, \`requirements\` (roles, collections, \`init\`), \`run\`,
+\`outputs\` (what a task of a workflow hands on, see [tasks.md](tasks.md#outputs)).
 
 Whatever the tool, the line tells an executable that is missing or may not be executed (and where it was looked for), an argument list that
 is too long, a process that was killed by a signal (\`SIGKILL\` that nobody sent usually means that the machine is out of memory), and the

@@ -62,13 +62,15 @@ describe.runIf(needs('ansible-playbook'))('the outputs of a playbook', () => {
       ['encrypt_string', '--vault-password-file', join(directory, 'password'), 'from-the-vault', '--name', 'locked'],
       { encoding: 'utf8' },
     );
+    const inline = encrypted.trim().replaceAll(/^/gm, '    ').replace('locked', 'inline');
     const run = await taskRoom().run({
       ...ansible(
         {
           'site.yml': play(
             'include_vars: vars.yml',
+            `set_stats:\n  data:\n${inline}`,
             'set_stats: {data: {quiet: do-not-show}}\nno_log: true',
-            'set_stats: {data: "{{ {item: 1} }}"}\nno_log: true\nloop: [silent, mute]',
+            'set_stats: {data: {silent: "{{ locked }}"}}\nno_log: true\nloop: [1, 2]',
             'set_stats: {data: {token: "{{ token }}", good: 1, undefined: .nan}}',
           ),
           'vars.yml': encrypted,
@@ -82,6 +84,8 @@ describe.runIf(needs('ansible-playbook'))('the outputs of a playbook', () => {
     expect(outputsOf(run)).toEqual({ values: { good: 1 }, skipped: { token: 'sensitive' } });
     const log = plain(run.lines).replaceAll('\n', ' ');
     expect(log).toContain('The output quiet is left out: its task has no_log');
+    expect(log).toContain('The output silent is left out: its task has no_log');
+    expect(log).toContain('The output inline is left out: it is encrypted with Ansible Vault');
     expect(log).toContain('The output undefined is left out: JSON has no nan');
     expect(log).toContain('Outputs that are not handed on: token (sensitive).');
   });

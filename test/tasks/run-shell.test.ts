@@ -3,6 +3,7 @@ import { userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { TestRepository } from '../support/git-repository.ts';
+import { makeKey } from '../support/sshd.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { testTaskHost } from '../support/task-host.ts';
 import { needs } from '../support/tools.ts';
@@ -238,6 +239,19 @@ describe('other apps', () => {
   it('a missing one fails the task with a line that names it and the remedy', async () => {
     const { outcome } = await taskRoom().run(scripted({ x: '' }, { app: 'pulumi' }));
     expect(reasonIn(outcome)).toMatch(/^Task failed in run: pulumi cannot be started: .*Install pulumi/);
+  });
+});
+
+describe.runIf(needs('ssh-add') && needs('ssh-keygen'))('the SSH key of the inventory', () => {
+  it('is in an agent of the task', async () => {
+    const { privateKey, publicKey } = makeKey(tempDir());
+    const { outcome, lines } = await taskRoom().run({
+      ...scripted({ 'run.sh': 'ssh-add -L' }),
+      inventory: { ssh_key_id: 12 },
+      keys: { 12: { type: 'ssh', ssh: { login: '', passphrase: '', private_key: privateKey } } },
+    });
+    expect(outcome).toEqual({ kind: 'success' });
+    expect(lines.at(-1)?.split(' ').slice(0, 2)).toEqual(publicKey.split(' ').slice(0, 2));
   });
 });
 

@@ -64,8 +64,10 @@ export function shellApp(name: string): App {
       inside('/repository', job.template.playbook, 'the script');
     },
     run: async ({ context, details, directory, taskEnv, variables }) => {
-      const { baseEnv, config, host, job } = context;
-      const given = { ...baseEnv, PWD: directory, ...detailVariables(details), ...taskEnv };
+      const { baseEnv, config, host, job, keys } = context;
+      const key = keys.get(job.inventory.sshKeyId ?? 0);
+      const agent = key?.type === 'ssh' ? { SSH_AUTH_SOCK: await context.agentSocket(key, 'inventory') } : {};
+      const given = { ...baseEnv, PWD: directory, ...detailVariables(details), ...taskEnv, ...agent };
       const env: Record<string, string> = { ...given, ...(await hostVariables(context, given)) };
       const { command, leading } = shellCommand(name, config.apps[name], env['PATH'] ?? '');
       const args = shellArguments(job.template.playbook, variables, extraArguments(job));
