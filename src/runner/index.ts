@@ -9,5 +9,5 @@ export {
   type Unregistration,
   type UnregistrationOptions,
 } from './registration.ts';
-export { runRunner } from './runner.ts';
+export { runRunner } from './run-runner.ts';
 export type { RunRunnerOptions, ShutdownSignals } from './types.ts';

@@ -1,13 +1,9 @@
-import { createHash, createPrivateKey, type KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunnerConfig } from '../config/index.ts';
 import { Seal } from '../execution/index.ts';
-import { createTransport } from '../http/index.ts';
-import { lockDirectory, messageOf, systemClock, UserError, type Clock } from '../lib/index.ts';
-import { UiRunnerClient, type RunnerState } from '../protocol/ui/index.ts';
-import { checkIdentity, runTask, type TaskHost } from '../tasks/index.ts';
+import { messageOf, type Clock } from '../lib/index.ts';
+import type { RunnerState, UiRunnerClient } from '../protocol/ui/index.ts';
+import { runTask, type TaskHost } from '../tasks/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import { startUpkeep, Workspace, type ClearResult } from '../workspace/index.ts';
 import { ConnectionLog } from './connection-log.ts';
@@ -22,66 +18,14 @@ const farewellMs = 30_000;
 /** The same after the user has asked twice. */
 const shortFarewellMs = 5_000;
 
-export const exitCodes = { ok: 0, undelivered: 3 } as const;
+const exitCodes = { ok: 0, undelivered: 3 } as const;
 const signalExitCodes: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 };
 
-/**
- * Runs the runner until it is told to end, or in one-off mode until its tasks are finished and acknowledged. Returns the
- * exit code: 0; 3 when results could not be delivered (they are kept and delivered at the next start); 130 or 143 after
- * a second signal. Throws UserError when the configuration does not allow a start.
- */
-export async function runRunner(options: RunRunnerOptions): Promise<number> {
-  const { logger, shutdown } = options;
-  const { config } = options.loaded;
-  const token = requireStartable(config);
-  await checkIdentity(config, process.env['PATH'] ?? '');
-  const clock = systemClock;
-  const startedAt = new Date(clock.now());
-  const { connection: via } = config.runner;
-  const transport = await createTransport({
-    caFile: via.serverCaCertFile,
-    skipTlsVerify: via.skipTlsVerify,
-    env: process.env,
-  });
-  const privateKey = readPrivateKey(config.runner.privateKeyFile);
-  const stateDir = stateDirectory(config, token);
-  await mkdir(stateDir, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
-    throw new UserError(`Cannot make the state directory ${stateDir}: ${messageOf(error)}`, {
-      hint: 'Name another with runner.state_dir, or see tmp_path.',
-      cause: error,
-    });
-  });
-  const lock = await lockDirectory(stateDir, {
-    who: 'runner',
-    hint: 'Stop it first; two runners on one machine need a registration, or a runner.state_dir, of their own.',
-  });
-  const client = new UiRunnerClient({
-    transport,
-    webHost: config.webHost ?? '',
-    startedAt,
-    token: () => token,
-    timeoutMs: via.requestTimeoutMs,
-    ...(privateKey ? { privateKey } : {}),
-  });
-  try {
-    return await new Runner(options, { client, clock, token }).run();
-  } finally {
-    transport.close();
-    await lock.release();
-    logger.debug('Runner ended', { draining: shutdown.drain.aborted });
-  }
-}
-
-/** Where a runner keeps its job directories when `runner.state_dir` is not set: one place per runner identity. */
-export function stateDirectory(config: RunnerConfig, token: string): string {
-  if (config.runner.stateDir !== undefined) return config.runner.stateDir;
-  return join(config.tmpPath, `.runner-${createHash('sha256').update(token).digest('hex').slice(0, 12)}`);
-}
-
-interface Parts {
+export interface RunnerParts {
   client: UiRunnerClient;
   clock: Clock;
   token: string;
+  stateDir: string;
 }
 
 /**
@@ -91,7 +35,7 @@ interface Parts {
  *        │                         └──second signal: tasks are stopped──▶┘
  *        └──one-off: its tasks are finished and acknowledged─────────────────────────────────────────────────▶ ended
  */
-class Runner {
+export class Runner {
   readonly #options: RunRunnerOptions;
   readonly #config: RunnerConfig;
   readonly #logger: Logger;
@@ -104,7 +48,7 @@ class Runner {
   readonly #oneOffDone = new AbortController();
   #takesWork = true;
 
-  constructor(options: RunRunnerOptions, { client, clock, token }: Parts) {
+  constructor(options: RunRunnerOptions, { client, clock, token, stateDir }: RunnerParts) {
     this.#options = options;
     this.#logger = options.logger;
     this.#clock = clock;
@@ -112,7 +56,6 @@ class Runner {
     const { runner } = this.#config;
     const connection = new ConnectionLog(this.#logger, clock);
     const intervalMs = runner.checkIntervalSeconds * 1000;
-    const stateDir = stateDirectory(this.#config, token);
     this.#workspace = new Workspace({ root: this.#config.tmpPath });
     const context: JobContext = {
       jobsRoot: join(stateDir, 'jobs'),
@@ -300,38 +243,6 @@ class Runner {
 
   #execute(job: Parameters<JobContext['execute']>[0], keys: Parameters<JobContext['execute']>[1], host: TaskHost) {
     return runTask({ job, keys, config: this.#config, workspace: this.#workspace, host, hostEnv: process.env });
-  }
-}
-
-function requireStartable(config: RunnerConfig): string {
-  if (config.webHost === undefined) {
-    throw new UserError('No server is configured: web_host is missing.', {
-      hint: 'Run `semaphore runner setup`, or set web_host in the file or SEMAPHORE_WEB_ROOT.',
-    });
-  }
-  if (config.runner.executorType !== 'local') {
-    throw new UserError(`runner.executor.type "${config.runner.executorType}" is not available in this version.`, {
-      hint: 'Use "local".',
-    });
-  }
-  const { token } = config.runner;
-  if (token === undefined || token === '') {
-    throw new UserError('This runner has no token: it is not registered with the server.', {
-      hint: 'Run `semaphore runner register`, or `semaphore runner start --register` with a registration token.',
-    });
-  }
-  return token;
-}
-
-function readPrivateKey(path: string | undefined): KeyObject | undefined {
-  if (path === undefined) return undefined;
-  try {
-    return createPrivateKey(readFileSync(path));
-  } catch (error: unknown) {
-    throw new UserError(`Cannot use runner.private_key_file ${path}: ${messageOf(error)}`, {
-      hint: 'Servers from 2.19 on need no key: remove the setting. Older ones need the key the runner was registered with.',
-      cause: error,
-    });
   }
 }
 
