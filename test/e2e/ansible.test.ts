@@ -54,6 +54,8 @@ describe('a playbook', () => {
               '[web:vars]',
               'ansible_ssh_common_args=-o UserKnownHostsFile=/dev/null',
               'ansible_remote_tmp={{ directory }}/.ansible',
+              // An sshd that is not root's cannot give a terminal everywhere.
+              'ansible_ssh_use_tty=false',
             ].join('\n'),
           },
         ],

@@ -74,7 +74,7 @@ describe('a runner that is killed and started again', () => {
     await world.end(runner);
     world.startRunner();
     expect((await world.api.waitUntilFinished(id)).status).toBe('error');
-    expect((await world.api.log(id)).at(-1)).toMatch(/runner.*restart/i);
+    expect((await world.api.log(id)).at(-1)).toMatch(/runner.*(ended|restarted)/i);
     await expect.poll(() => processesWith(world.mark), { timeout: 15_000 }).toEqual([]);
     await expectComplete(world, await world.api.startTask(1));
   });
