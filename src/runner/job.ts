@@ -92,7 +92,7 @@ export class Job {
 
   /**
    * Takes up what an earlier process left: the log that the server does not have yet, and the final status. Whatever
-   * still runs of it is ended. Undefined when the directory cannot be read; `reason` tells why.
+   * still runs of it is ended. Undefined when the directory has no readable record.
    */
   static recover(id: number, context: JobContext): Job | undefined {
     const directory = JobDirectory.open(context.jobsRoot, id);
@@ -268,7 +268,14 @@ export class Job {
     this.#secretsStored = false;
     queueMicrotask(() => {
       this.#secretsStored = true;
-      if (this.#attached) directory.writeSecrets(this.#secrets, this.#context.seal);
+      try {
+        if (this.#attached) directory.writeSecrets(this.#secrets, this.#context.seal);
+      } catch (error: unknown) {
+        this.#context.logger.error('Cannot store what to mask in the task log', {
+          task_id: this.id,
+          error: messageOf(error),
+        });
+      }
     });
   }
 

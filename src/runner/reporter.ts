@@ -1,4 +1,4 @@
-import { Backoff, RemoteError, type Clock } from '../lib/index.ts';
+import { Backoff, messageOf, RemoteError, type Clock } from '../lib/index.ts';
 import { ProgressBody, type UiRunnerClient } from '../protocol/ui/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { ConnectionLog } from './connection-log.ts';
@@ -125,6 +125,14 @@ export class Reporter {
     try {
       const pending = this.#collect(this.#body, heartbeat);
       if (pending.length > 0 || !this.#connected) await this.#put(pending);
+    } catch (error: unknown) {
+      // A log that cannot be read just now (a disk that fails, too many open files) must not end the runner.
+      this.#options.logger.error('Cannot put the progress report together; trying again', {
+        context: 'sending_progress',
+        error: messageOf(error),
+      });
+      this.#dirty = true;
+      this.#holdUntil = this.#options.clock.now() + this.#backoff.next();
     } finally {
       this.#sending = false;
       this.#schedule();

@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { RemoteError, systemClock, type RemoteErrorKind } from '../../src/lib/index.ts';
 import { ConnectionLog } from '../../src/runner/connection-log.ts';
 import { Job } from '../../src/runner/job.ts';
@@ -198,5 +198,28 @@ describe('Reporter', () => {
     expect(t.terminated[0]).toBe(1);
     release();
     await done;
+  });
+});
+
+describe('a log that cannot be read', () => {
+  it('does not end the reporter; the report follows when it can be read again', async () => {
+    const t = setup();
+    await t.run(1, (host) => {
+      host.log('a');
+      return Promise.resolve({ kind: 'success' });
+    });
+    const job = t.jobs.get(1);
+    let failures = 0;
+    const report = vi.spyOn(Job.prototype, 'report').mockImplementation(() => {
+      failures += 1;
+      throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
+    });
+    t.reporter.start();
+    await eventually(() => failures >= 1);
+    report.mockRestore();
+    await eventually(() => t.finished.length === 1);
+    expect(t.messagesOf(1)).toEqual(['a']);
+    expect(t.lines.find((line) => line.level === 'error')?.fields['error']).toContain('EIO');
+    expect(job?.state).toBe('gone');
   });
 });
