@@ -22,7 +22,7 @@ export async function throughput(): Promise<Figure[]> {
     const start = Date.now();
     const ids = new Set<number>();
     for (let count = 0; count < tasks; count += 1) ids.add(await server.createTask(1));
-    await until('all tasks are over', async () => (await server.finished(ids)) === tasks, 120_000, 50);
+    await until('all tasks are over', async () => (await server.finished(ids)) === tasks, 120_000, 100);
     const perSecond = (tasks / (Date.now() - start)) * 1000;
     return [
       {

@@ -32,7 +32,7 @@ export async function updateWorkingTree(context: MirrorContext, target: Resolved
   }
   const place = target.branch === undefined ? ['--detach'] : ['-B', target.branch];
   const args = ['checkout', '--quiet', '--force', '--no-recurse-submodules', ...place, target.hash, '--'];
-  const checkedOut = await git.run('checkout', directory, args);
+  const checkedOut = await git.runQuietly('checkout', directory, args);
   if (checkedOut.kind !== 'ok') return checkedOut;
   const submodules = await updateSubmodules(context);
   if (submodules.kind !== 'ok') return submodules;
