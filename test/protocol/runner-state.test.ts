@@ -121,6 +121,15 @@ describe('the shape of servers up to 2.10', () => {
     expect(job.task).not.toHaveProperty('dryRun');
   });
 
+  it("always takes the task's branch, whatever the app", () => {
+    const old = { debug: false, dry_run: false, diff: false, git_branch: 'topic' };
+    for (const app of ['ansible', 'bash', 'terraform']) {
+      expect(decodeJob(minimal(old, { app })).template.allowOverrideBranchInTask).toBe(true);
+      const newer = decodeJob(minimal({ ...old, params: {} }, { app }));
+      expect(newer.template.allowOverrideBranchInTask).toBe(false);
+    }
+  });
+
   it('does not lend its permissions to a newer server', () => {
     const newer = decodeJob(minimal({ params: { debug: true }, limit: 'web' }));
     expect(newer.task.params).toMatchObject({ debug: true, limit: undefined });

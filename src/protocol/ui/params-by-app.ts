@@ -35,7 +35,15 @@ export function readTaskAndTemplate(
     // Servers up to 2.10 have no permissions: what the task says was allowed.
     if (taskParams === undefined) Object.assign(read.taskParams, { allowDebug: true, allowOverrideLimit: true });
   }
-  return { task: { ...task, params: read.params }, template: { ...template, taskParams: read.taskParams } };
+  return {
+    task: { ...task, params: read.params },
+    template: {
+      ...template,
+      // Their runners always took the task's branch, whatever the app.
+      allowOverrideBranchInTask: isOld || template.allowOverrideBranchInTask,
+      taskParams: read.taskParams,
+    },
+  };
 }
 
 /** The inverse; writes the form of new and old servers at once, which no runner minds (spec 8.2). */
