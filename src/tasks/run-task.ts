@@ -96,7 +96,7 @@ async function runIn(
     // First, so that a mapping that cannot be used is told before anything is fetched.
     await context.hostAccess();
     if (baseEnv['HOME'] === workspace.project) workspace.shareProjectHome();
-    const home = await workspace.takeHome(job.repository.id, job.template.id);
+    const home = await openHome(context);
     const tree = await checkOut(context);
     if (host.signal.aborted) throw new TaskStopped();
     const details = taskDetails(job, tree.commit ?? givenCommit(job), config.webHost);
@@ -111,6 +111,14 @@ async function runIn(
     return await outputs?.collect();
   } finally {
     await context.close();
+  }
+}
+
+async function openHome({ job, workspace }: TaskContext): ReturnType<TaskWorkspace['takeHome']> {
+  try {
+    return await workspace.takeHome(job.repository.id, job.template.id);
+  } catch (error: unknown) {
+    throw new TaskProblem('prepare', `Creating task home dir failed: ${messageOf(error)}`, 'Check tmp_path.');
   }
 }
 

@@ -141,6 +141,12 @@ describe('retries', () => {
     });
   });
 
+  it('never wait longer than a minute', async () => {
+    const slept: number[] = [];
+    await checkouts('http://127.0.0.1:1/x.git').run({ attempts: 9, clock: clockOf(slept) });
+    expect(slept.slice(4)).toEqual([16_000, 32_000, 60_000, 60_000]);
+  });
+
   it('are not made for what stays: a repository that does not exist', async () => {
     const slept: number[] = [];
     const room = checkouts('file:///no/such/repository.git');

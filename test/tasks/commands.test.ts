@@ -323,6 +323,10 @@ describe('what a task knows of itself', () => {
 
   it('leave out what is not known', () => {
     const plain = delivered({ job: { Username: '' } }).job;
+    const noInventory = delivered({ inventory: { id: 0, name: '' } }).job;
+    expect(detailVariables(taskDetails(noInventory, undefined, undefined))).toMatchObject({
+      SEMAPHORE_TASK_DETAILS_INVENTORY_ID: '0',
+    });
     const names = Object.keys(detailVariables(taskDetails(plain, undefined, undefined)));
     expect(names.map((name) => name.slice('SEMAPHORE_TASK_DETAILS_'.length))).toEqual([
       'ID',
@@ -341,6 +345,19 @@ describe('what a task knows of itself', () => {
       SEMAPHORE_TASK_INCOMING_VERSION: '1.4.1',
       SEMAPHORE_TASK_TARGET_VERSION: '1.4.2',
     });
+    const deploy = delivered({
+      job: { IncomingVersion: '1.4.1' },
+      task: { version: '1.4.2' },
+      template: { type: 'deploy' },
+    }).job;
+    expect(identityVariables(deploy, undefined)).toEqual({
+      SEMAPHORE_PROJECT_ID: '7',
+      SEMAPHORE_TASK_ID: '4711',
+      SEMAPHORE_TASK_TYPE: 'deploy',
+      SEMAPHORE_TASK_INCOMING_VERSION: '1.4.1',
+    });
+    const plain = delivered({ job: { IncomingVersion: '1.4.1' }, task: { version: '1.4.2' } }).job;
+    expect(Object.keys(identityVariables(plain, undefined))).toEqual(['SEMAPHORE_PROJECT_ID', 'SEMAPHORE_TASK_ID']);
     const workflow = delivered({ task: { workflow_run_id: 5, workflow_template_id: 6 } }).job;
     expect(identityVariables(workflow, 'https://host')).toMatchObject({
       SEMAPHORE_WORKFLOW_RUN_ID: '5',

@@ -289,6 +289,12 @@ describe.skipIf(!here)('keys for other hosts and URLs', () => {
     ['a pattern as host', mapping('host', '*'), () => sshKey(), 'is not a host name'],
     ['two lines as host', mapping('host', 'a\nProxyCommand x'), () => sshKey(), 'is not a host name'],
     ['a password for a host', mapping('host', 'git.example'), () => password, 'has a key of type login_password'],
+    [
+      'a text as key of a URL',
+      mapping('url', 'https://git.example/'),
+      () => ({ type: 'string', string: 'token-1234' }),
+      'has a key of type string',
+    ],
     ['a password over http', mapping('url', 'http://git.example/'), () => password, 'unencrypted'],
     [
       'a URL with a user',

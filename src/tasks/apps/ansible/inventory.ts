@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { inventoryCheckoutName, inventoryFileName } from '../../../workspace/index.ts';
 import { inside } from '../../inside.ts';
 import { TaskProblem } from '../../problem.ts';
-import { effectiveBranch, prepareTree } from '../../repository.ts';
+import { prepareTree } from '../../repository.ts';
 import type { AppInput } from '../app.ts';
 
 /** Makes the inventory ready and returns its absolute path (spec 4.4, 5.7). Throws TaskProblem. */
@@ -37,11 +37,11 @@ async function inventoryRoot({ context, directory }: Pick<AppInput, 'context' | 
   const { inventory, inventoryRepository: repository } = job;
   if (repository === undefined || inventory.repositoryId === undefined) return directory;
   host.log('cloning inventory repository');
-  const branch = effectiveBranch(context);
+  const branch = repository.gitBranch;
   let taken: string | undefined;
   const tree = await prepareTree(context, {
     repository,
-    revision: { kind: 'branch', name: repository.gitBranch },
+    revision: { kind: 'branch', name: branch },
     directory: () =>
       (taken ??= workspace.takeCheckout(
         inventoryCheckoutName({ repositoryId: repository.id, templateId: job.template.id, branch }, inventory.id),
