@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { removeTree, systemClock, type Clock } from '../lib/index.ts';
+import { branchHash } from './branch-hash.ts';
 import type { Git, GitOutcome } from './git.ts';
 import type { Remote } from './remote.ts';
 import { isHash, isWholeHash } from './revision.ts';
@@ -20,6 +21,10 @@ const maxPauseMs = 60_000;
 
 /** Everything a clone has: all branches and all tags. What is gone there goes here, what was forced there is forced here. */
 const refspecs = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
+
+/** First lines of commit messages by hash, which names them for good: the usual task of an unchanged branch asks git once less. */
+const subjects = new Map<string, string>();
+const maxSubjects = 1000;
 
 export interface MirrorContext {
   git: Git;
@@ -112,6 +117,9 @@ async function resolve(
     { ref: `refs/tags/${name}`, branch: undefined },
   ];
   for (const candidate of candidates) {
+    const hash = candidate.branch === undefined ? undefined : await branchHash(mirror, candidate.branch);
+    const subject = hash === undefined ? undefined : subjects.get(hash);
+    if (hash !== undefined && subject !== undefined) return { kind: 'ok', value: { hash, subject, branch } };
     const read = await git.read('revision', mirror, [
       'log',
       '-1',
@@ -123,13 +131,19 @@ async function resolve(
       '--',
     ]);
     if (read.kind === 'ok') {
-      const [hash = '', subject = ''] = read.value.split('\n');
-      return { kind: 'ok', value: { hash, subject, branch: candidate.branch } };
+      const [found = '', line = ''] = read.value.split('\n');
+      remember(found, line);
+      return { kind: 'ok', value: { hash: found, subject: line, branch: candidate.branch } };
     }
     if (read.kind === 'stopped') return read;
     if (!isUnknown(read.failure.said)) return read;
   }
   return { kind: 'ok', value: undefined };
+}
+
+function remember(hash: string, subject: string): void {
+  if (subjects.size >= maxSubjects) subjects.clear();
+  subjects.set(hash, subject);
 }
 
 /** git's way to say that there is no such name, as opposed to one that leads to a damaged object. */

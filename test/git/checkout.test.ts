@@ -34,13 +34,15 @@ describe('checkout of a branch', () => {
     expect(read(room.tree, 'site.yml')).toBe('two\n');
   });
 
-  it('needs three processes when nothing has changed', async () => {
+  it('needs two processes when nothing has changed, and knows the commit all the same', async () => {
     const repository = new TestRepository();
     repository.commit({ a: '1' });
     const room = checkouts(repository.url);
-    await room.run();
-    const { task } = await room.run();
-    expect(task.steps.map(({ key }) => key)).toEqual(['clone-fetch', 'clone-revision', 'clone-checkout']);
+    const first = await room.run();
+    const { result, task } = await room.run();
+    expect(task.steps.map(({ key }) => key)).toEqual(['clone-fetch', 'clone-checkout']);
+    expect(result).toEqual(first.result);
+    expect(result).toMatchObject({ kind: 'done', commit: { hash: expect.stringMatching(/^[0-9a-f]{40}$/) } });
   });
 
   it('is a repository like any clone: on its branch, with origin, other branches and tags', async () => {
