@@ -76,7 +76,7 @@ export const knownCauses: readonly KnownCause[] = [
   },
   {
     id: 'login-refused',
-    tools: ansible,
+    tools: ['ansible-playbook'],
     pattern: /Permission denied \((?:publickey|password|keyboard-interactive|gssapi)|Invalid\/incorrect password/i,
     cause: 'a host refused the login',
     hint: 'Check user and key of the inventory, and that the public key is on the host.',
@@ -90,14 +90,14 @@ export const knownCauses: readonly KnownCause[] = [
   },
   {
     id: 'connection-refused',
-    tools: ansible,
+    tools: ['ansible-playbook'],
     pattern: /Connection refused/i,
     cause: 'a host refused the connection',
     hint: 'Check address and port, and that sshd runs there.',
   },
   {
     id: 'connection-timeout',
-    tools: ansible,
+    tools: ['ansible-playbook'],
     pattern: /Connection timed out|Operation timed out|No route to host|Network is unreachable/i,
     cause: 'a host cannot be reached',
     hint: "Check address, firewall and routes from the runner's machine.",
@@ -206,14 +206,16 @@ export const knownCauses: readonly KnownCause[] = [
   {
     id: 'galaxy-authentication',
     tools: ['ansible-galaxy'],
-    pattern: /Authentication failed|could not read Username|Permission denied \(publickey/i,
+    pattern: /Authentication\s+failed|could\s+not\s+read\s+Username|Permission\s+denied\s+\(publickey/i,
     cause: 'the server of a role or collection refused the login',
     hint: "Give the repository's key access to it, or add a host mapping for its server.",
   },
   {
     id: 'galaxy-network',
     tools: ['ansible-galaxy'],
-    pattern: /Unknown error when attempting to call Galaxy|Failed to (?:download|get)|urlopen error/i,
+    // Its lines are wrapped, anywhere between words.
+    pattern:
+      /Unknown\s+error\s+when\s+attempting\s+to\s+call\s+Galaxy|Failed\s+to\s+(?:download|get|connect)|urlopen\s+error|Connection\s+(?:refused|timed\s+out)|No\s+route\s+to\s+host|Network\s+is\s+unreachable/i,
     cause: 'a role or collection cannot be downloaded',
     hint: "Check the way from the runner's machine to the server; a proxy goes into env_vars or forwarded_env_vars.",
   },

@@ -78,7 +78,7 @@ export async function hostVariables(
 /**
  * Environment of a tool that fetches what the repository requires, over `env`: beside the mapped keys, git may use those of
  * the repository (`sshKey` is one more for the agent), a password at its own scheme, host and port only. What the task itself
- * says of ssh counts (spec 5.7, Galaxy environment).
+ * says of git and ssh counts (spec 5.7, Galaxy environment).
  */
 export async function requirementsVariables(
   { context, taskEnv }: { context: TaskContext; taskEnv: Readonly<Record<string, string>> },
@@ -88,7 +88,7 @@ export async function requirementsVariables(
   const { job, workspace } = context;
   const { ssh, git } = await context.hostAccess();
   const key = context.keys.get(job.repository.sshKeyId);
-  const variables: Record<string, string> = { GIT_TERMINAL_PROMPT: '0' };
+  const variables: Record<string, string> = { GIT_TERMINAL_PROMPT: taskEnv['GIT_TERMINAL_PROMPT'] ?? '0' };
   if (key?.type === 'ssh') {
     const keys = sshKey === undefined ? [key] : [key, sshKey];
     if (taskEnv['SSH_AUTH_SOCK'] === undefined) {

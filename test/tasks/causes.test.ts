@@ -1,8 +1,12 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { findCause, knownCauses } from '../../src/tasks/causes.ts';
+import { pathWithout } from '../support/path-without.ts';
+import { startSshd } from '../support/sshd.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { needs } from '../support/tools.ts';
 
@@ -43,6 +47,7 @@ describe('causes that real shells and Pythons tell of', () => {
     ],
     ['a Python syntax error', 'python3', 'a.py', 'def f(:\n', /^the script is not valid Python \(/],
     ['a full disk', 'bash', 'a.sh', 'set -e\necho x > /dev/full\n', 'a disk is full'],
+    ['too little memory', 'python3', 'a.py', 'x = b"x" * 2**60\n', 'there was not enough memory'],
   ])('%s', (_name, tool, file, text, cause) => {
     const found = findCause(tool, output(files({ [file]: text }), tool, [file]));
     expect(found?.cause).toEqual(typeof cause === 'string' ? cause : expect.stringMatching(cause));
@@ -63,6 +68,14 @@ describe('causes that real shells and Pythons tell of', () => {
     expect(findCause('bash', output(directory, 'bash', ['-c', 'chmod +x a.sh; ./a.sh']))?.cause).toMatch(/interpreter/);
   });
 });
+
+/** A server that wants a login, whatever it is asked for. */
+const asker = `
+  const server = require('node:http').createServer((_, response) => {
+    response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="test"' }).end();
+  });
+  server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+`;
 
 describe.skipIf(!needs('ansible-playbook'))('causes that the real Ansible tells of', { timeout: 60_000 }, () => {
   const play = (tasks: string, head = ''): string => `- hosts: all\n  gather_facts: false\n${head}  tasks:\n${tasks}`;
@@ -100,6 +113,66 @@ describe.skipIf(!needs('ansible-playbook'))('causes that the real Ansible tells 
     );
   });
 
+  it('a host that never answers', async () => {
+    const silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void silent.close());
+    const port = `ansible_port=${(silent.address() as AddressInfo).port}`;
+    expect(cause({ 'site.yml': play('    - ping:\n') }, ['-i', '127.0.0.1,', '-e', port, '-T', '1'])).toBe(
+      'a host cannot be reached',
+    );
+  });
+
+  it.runIf(needs('sshd') && needs('ssh'))('a host whose key is not the expected one', async () => {
+    const sshd = await startSshd(tempDir());
+    onTestFinished(() => sshd.close());
+    const ssh = 'ansible_ssh_common_args="-o StrictHostKeyChecking=yes -o UserKnownHostsFile=/dev/null"';
+    const args = ['-i', '127.0.0.1,', '-e', `ansible_port=${sshd.port}`, '-e', ssh];
+    expect(cause({ 'site.yml': play('    - ping:\n') }, args)).toBe("a host's SSH key is not the expected one");
+  });
+
+  it('a password without sshpass, and a Python that is not there', () => {
+    const directory = files({ 'site.yml': play('    - ping:\n') });
+    const password = ['-i', '127.0.0.1,', '-e', 'ansible_password=x', 'site.yml'];
+    const bare = output(directory, 'ansible-playbook', password, { PATH: pathWithout('sshpass') });
+    expect(findCause('ansible-playbook', bare)?.cause).toBe(
+      'logging in with a password needs sshpass, which is not installed',
+    );
+    const python = ['-i', 'localhost,', '-c', 'local', '-e', 'ansible_python_interpreter=/no/such/python3', 'site.yml'];
+    expect(findCause('ansible-playbook', output(directory, 'ansible-playbook', python))?.cause).toBe(
+      'the interpreter that a script asks for is not there',
+    );
+  });
+
+  it('roles and collections whose server is not there, or asks who we are', async () => {
+    const nobody = 'http://127.0.0.1:1';
+    const galaxy = (text: string, kind: string, ...more: string[]) =>
+      findCause(
+        'ansible-galaxy',
+        output(files({ 'r.yml': text }), 'ansible-galaxy', [kind, 'install', '-r', 'r.yml', ...more], {
+          GIT_TERMINAL_PROMPT: '0',
+          GIT_SSH_COMMAND: 'ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null',
+        }),
+      )?.cause;
+    const unreachable = 'a role or collection cannot be downloaded';
+    expect(galaxy('collections: [community.none]\n', 'collection', '--server', nobody)).toBe(unreachable);
+    expect(galaxy('roles: [some.role]\n', 'role', '--server', nobody)).toBe(unreachable);
+    expect(galaxy(`roles: [{src: "git+${nobody}/x.git", name: x}]\n`, 'role')).toBe(unreachable);
+    const refused = 'the server of a role or collection refused the login';
+    // In a process of its own: the tool is waited for without our event loop.
+    const server = spawn(process.execPath, ['-e', asker], { stdio: ['ignore', 'pipe', 'inherit'] });
+    onTestFinished(() => void server.kill('SIGKILL'));
+    const [port] = (await once(server.stdout, 'data')) as [Buffer];
+    expect(galaxy(`roles: [{src: "git+http://127.0.0.1:${port.toString().trim()}/x.git", name: x}]\n`, 'role')).toBe(
+      refused,
+    );
+    if (!needs('sshd') || !needs('ssh')) return;
+    const sshd = await startSshd(tempDir());
+    onTestFinished(() => sshd.close());
+    const ssh = `git+ssh://${sshd.user}@127.0.0.1:${sshd.port}/x.git`;
+    expect(galaxy(`roles: [{src: "${ssh}", name: x}]\n`, 'role')).toBe(refused);
+  });
+
   it('vaults: a wrong password, and none', () => {
     const directory = files({ right: 'right\n', wrong: 'wrong\n', 'vars.yml': 'secret: 1\n' });
     spawnSync('ansible-vault', ['encrypt', '--vault-password-file', 'right', 'vars.yml'], { cwd: directory });
@@ -110,6 +183,29 @@ describe.skipIf(!needs('ansible-playbook'))('causes that the real Ansible tells 
     expect(findCause('ansible-playbook', output(directory, 'ansible-playbook', base))?.cause).toBe(
       'a file is encrypted with Ansible Vault and the template has no vault password',
     );
+  });
+});
+
+describe('causes that no tool here can be made to tell of', () => {
+  it.each([
+    ['bash', 'a.sh: line 1: /srv/x: Read-only file system\n', 'a file system is read-only'],
+    [
+      'ansible-playbook',
+      'fatal: [web]: FAILED! => {"msg": "Missing sudo password"}\n',
+      'becoming another user failed for want of the right password',
+    ],
+    [
+      'ansible-playbook',
+      'ansible-playbook: error: unrecognized arguments: --become-password-file /p/b\n',
+      'this Ansible is too old to be given passwords safely',
+    ],
+    [
+      'terraform',
+      '│ Error: Saving a generated plan is currently not supported\n',
+      'the backend runs plans elsewhere and cannot save them',
+    ],
+  ])('%s: %s', (tool, text, cause) => {
+    expect(findCause(tool, text)?.cause).toBe(cause);
   });
 });
 

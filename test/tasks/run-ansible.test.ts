@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -341,11 +342,13 @@ describe.runIf(here && needs('sshd') && needs('ssh'))('an Ansible task over ssh'
   let sshd: TestSshd;
   let directory: string;
   let key: { privateKey: string; publicKey: string };
+  // Nobody else's: the environments and arguments of all processes are searched for it.
+  const passphrase = `open ${randomUUID()}`;
 
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'semaphore-ansible-ssh-'));
     sshd = await startSshd(directory);
-    key = makeKey(directory, { passphrase: 'open sesame' });
+    key = makeKey(directory, { passphrase });
     sshd.authorize(key.publicKey);
   });
   afterAll(async () => {
@@ -371,15 +374,33 @@ describe.runIf(here && needs('sshd') && needs('ssh'))('an Ansible task over ssh'
     };
   }
 
-  it('logs in with a key that is never on disk', async () => {
+  it('logs in with a key that is never on disk, in an argument or in an environment', async () => {
     const room = taskRoom();
-    const { outcome, lines } = await room.run({
-      ...overSsh(),
-      keys: { 12: { type: 'ssh', ssh: { login: sshd.user, passphrase: 'open sesame', private_key: key.privateKey } } },
+    const looks: string[] = [];
+    let timer: NodeJS.Timeout | undefined;
+    const task = await testTaskHost((step) => {
+      if (step.key === 'run') timer = setInterval(() => looks.push(everythingVisible(room.root)), 200);
     });
+    const { outcome, lines } = await room.run(
+      {
+        ...overSsh(),
+        keys: {
+          12: { type: 'ssh', ssh: { login: sshd.user, passphrase, private_key: key.privateKey } },
+        },
+      },
+      { host: task },
+    );
+    clearInterval(timer);
     expect(plain(lines)).toContain('connected through ssh');
     expect(plain(lines)).toContain(`127.0.0.1 ${sshd.port}`);
     expect(outcome).toEqual({ kind: 'success' });
+    expect(looks.length).toBeGreaterThan(2);
+    const visible = [...looks, everythingVisible(room.root), ...lines].join('\n');
+    // Any line of the key, which may be written down in another form than it came in.
+    for (const secret of [passphrase, ...key.privateKey.split('\n').slice(1, -2)]) {
+      expect(secret.length).toBeGreaterThan(10);
+      expect(visible.includes(secret)).toBe(false);
+    }
   });
 
   it('works where the work root has a path too long for the sockets of ssh', async () => {
@@ -392,7 +413,7 @@ describe.runIf(here && needs('sshd') && needs('ssh'))('an Ansible task over ssh'
       {
         ...overSsh(),
         keys: {
-          12: { type: 'ssh', ssh: { login: sshd.user, passphrase: 'open sesame', private_key: key.privateKey } },
+          12: { type: 'ssh', ssh: { login: sshd.user, passphrase, private_key: key.privateKey } },
         },
       },
       { workspace },
