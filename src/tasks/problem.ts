@@ -1,5 +1,5 @@
 import type { ProcessResult } from '../execution/index.ts';
-import { assertNever } from '../lib/index.ts';
+import { assertNever, messageOf } from '../lib/index.ts';
 import { findCause } from './causes.ts';
 import type { Phase, Step, TaskHost } from './types.ts';
 
@@ -20,6 +20,15 @@ export class TaskProblem extends Error {
 /** Thrown inside this room when the task was stopped. */
 export class TaskStopped extends Error {
   override name = 'TaskStopped';
+}
+
+/** Does something with files of ours; throws TaskProblem when the system refuses: `what`, then why. */
+export async function withFiles<T>(phase: Phase, what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error: unknown) {
+    throw new TaskProblem(phase, `${what}: ${messageOf(error)}`, 'Check tmp_path.');
+  }
 }
 
 /** The one line that ends the log of a failed task: phase, cause, hint. */

@@ -9,7 +9,7 @@ import { collectSecrets } from './collect-secrets.ts';
 import { TaskContext } from './context.ts';
 import { openOutputs, type TaskOutputs } from './outputs/index.ts';
 import { hostAs, identityOf, type Owner, type TaskIdentity } from './owner.ts';
-import { reasonOf, TaskProblem, TaskStopped } from './problem.ts';
+import { reasonOf, TaskProblem, TaskStopped, withFiles } from './problem.ts';
 import { processEnvironment } from './process-environment.ts';
 import { effectiveBranch, prepareTree, type Tree } from './repository.ts';
 import { identityVariables, taskDetails } from './task-details.ts';
@@ -96,7 +96,9 @@ async function runIn(
     // First, so that a mapping that cannot be used is told before anything is fetched.
     await context.hostAccess();
     if (baseEnv['HOME'] === workspace.project) workspace.shareProjectHome();
-    const home = await openHome(context);
+    const home = await withFiles('prepare', 'Creating task home dir failed', () =>
+      workspace.takeHome(job.repository.id, job.template.id),
+    );
     const tree = await checkOut(context);
     if (host.signal.aborted) throw new TaskStopped();
     const details = taskDetails(job, tree.commit ?? givenCommit(job), config.webHost);
@@ -114,23 +116,13 @@ async function runIn(
   }
 }
 
-async function openHome({ job, workspace }: TaskContext): ReturnType<TaskWorkspace['takeHome']> {
-  try {
-    return await workspace.takeHome(job.repository.id, job.template.id);
-  } catch (error: unknown) {
-    throw new TaskProblem('prepare', `Creating task home dir failed: ${messageOf(error)}`, 'Check tmp_path.');
-  }
-}
-
 async function outputsOf(context: TaskContext, secrets: readonly string[]): Promise<TaskOutputs | undefined> {
   const { config, host, job, owner, workspace } = context;
   if (job.task.workflowRunId === undefined) return undefined;
-  try {
-    const { minLength } = config.runner.masking;
-    return await openOutputs({ workspace, host, owner, secrets: { values: secrets, minLength } });
-  } catch (error: unknown) {
-    throw new TaskProblem('prepare', `Failed to prepare task outputs: ${messageOf(error)}`, 'Check tmp_path.');
-  }
+  const { minLength } = config.runner.masking;
+  return await withFiles('prepare', 'Failed to prepare task outputs', () =>
+    openOutputs({ workspace, host, owner, secrets: { values: secrets, minLength } }),
+  );
 }
 
 /** The repository of the task; reports the commit unless the server has named one (spec 5.5). */

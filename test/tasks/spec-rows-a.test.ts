@@ -239,13 +239,20 @@ describe('the preparation of a task (5.3)', () => {
     expect(readdirSync(room.project)).not.toContain('task_4711');
   });
 
-  it('says that the outputs of a workflow task cannot be prepared', async () => {
+  it.each([
+    ['outputs.json', 'prepare: Failed to prepare task outputs: '],
+    ['inventory_21_task_4711', 'inventory: Failed to install inventory: '],
+    ['extra-vars.yml', 'prepare: Failed to write the extra vars files: '],
+  ])('says that %s cannot be written', async (name, reason) => {
     const room = taskRoom();
     const host = await testTaskHost(({ key }) => {
-      if (key === 'clone-fetch') writeFileSync(join(room.project, 'task_4711', 'outputs.json'), '');
+      if (key === 'clone-fetch') writeFileSync(join(room.project, 'task_4711', name), '');
     });
-    const { outcome } = await room.run({ ...script(''), task: { workflow_run_id: 5 } }, { host });
-    expect(reasonIn(outcome)).toMatch(/^Task failed in prepare: Failed to prepare task outputs: /);
+    const { outcome } = await room.run(
+      { ...ansible({ 'site.yml': '' }), task: { workflow_run_id: 5 } },
+      { host, hostEnv: standIn() },
+    );
+    expect(reasonIn(outcome)).toContain(`Task failed in ${reason}`);
   });
 });
 

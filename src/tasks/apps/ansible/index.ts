@@ -4,7 +4,7 @@ import { extraArguments } from '../../arguments.ts';
 import type { TaskContext } from '../../context.ts';
 import { hostVariables, requirementsVariables } from '../../host-access.ts';
 import { inside } from '../../inside.ts';
-import { runStep, TaskProblem } from '../../problem.ts';
+import { runStep, TaskProblem, withFiles } from '../../problem.ts';
 import { ansibleHome } from '../../repository.ts';
 import type { Step } from '../../types.ts';
 import type { App, AppInput } from '../app.ts';
@@ -126,7 +126,9 @@ async function ansibleEnvironment(
 /** The extra variables that may be seen, in a file of the task's own; always given, because of `semaphore_vars`. */
 async function openVariables({ context, details, variables }: AppInput): Promise<string> {
   const values = { ...variables.open, semaphore_vars: { task_details: details } };
-  return context.workspace.writePrivate('extra-vars.yml', extraVarsFile(values));
+  return await withFiles('prepare', 'Failed to write the extra vars files', () =>
+    context.workspace.writePrivate('extra-vars.yml', extraVarsFile(values)),
+  );
 }
 
 function secretVariables({ variables }: AppInput): string | undefined {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { inventoryCheckoutName, inventoryFileName } from '../../../workspace/index.ts';
 import { inside } from '../../inside.ts';
-import { TaskProblem } from '../../problem.ts';
+import { TaskProblem, withFiles } from '../../problem.ts';
 import { prepareTree } from '../../repository.ts';
 import type { AppInput } from '../app.ts';
 
@@ -14,7 +14,9 @@ export async function prepareInventory({ context, directory }: AppInput): Promis
     case 'static-yaml': {
       host.log('installing static inventory');
       const name = inventoryFileName(inventory.id, task.id, inventory.type === 'static-yaml');
-      return workspace.writePrivate(name, inventory.inventory);
+      return await withFiles('inventory', 'Failed to install inventory', () =>
+        workspace.writePrivate(name, inventory.inventory),
+      );
     }
     case 'file':
       return existing(
