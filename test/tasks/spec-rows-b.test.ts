@@ -421,6 +421,8 @@ describe.runIf(here && needs('ssh-keygen'))('after a task', () => {
     const socket = task.steps.find(({ key: name }) => name === 'run')?.env['SSH_AUTH_SOCK'] ?? '';
     expect(socket).not.toBe('');
     expect(existsSync(socket)).toBe(false);
+    // Its directory would be gone, too, when nobody had closed it.
+    expect(readFileSync('/proc/net/unix', 'utf8').includes(socket)).toBe(false);
     const again = await room.run({
       ...parts,
       ...(kind === 'stopped' ? { template: { app: 'bash', playbook: 'site.yml' } } : {}),
