@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/lib/index.ts';
@@ -97,7 +97,11 @@ describe('damage is repaired once', () => {
 
   it('and no more: a repository that stays damaged fails the task', async () => {
     const { repository, room } = await ready();
-    for (const path of packs(repository.bare)) truncateSync(path, 0);
+    for (const path of packs(repository.bare)) {
+      // Objects are read-only, which counts for everybody but root.
+      chmodSync(path, 0o600);
+      truncateSync(path, 0);
+    }
     rmSync(room.mirror, { recursive: true });
     const { result, lines } = await room.run();
     expect(result.kind).toBe('failed');

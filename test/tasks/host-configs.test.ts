@@ -263,7 +263,7 @@ describe.skipIf(!here)('keys for other hosts and URLs', () => {
   });
 
   it('lets Ansible reach a mapped host with its own key', async () => {
-    const inventory = `127.0.0.1 ansible_port=${sshd.port} ansible_user=${sshd.user} ansible_python_interpreter=/usr/bin/python3\n`;
+    const inventory = `127.0.0.1 ansible_port=${sshd.port} ansible_user=${sshd.user} ansible_python_interpreter=/usr/bin/python3 ansible_ssh_use_tty=false\n`;
     const main = new TestRepository();
     main.commit({ 'site.yml': '- hosts: all\n  gather_facts: false\n  tasks: [{ping: }]\n' });
     const parts: JobParts = {

@@ -368,7 +368,7 @@ describe.runIf(here && needs('sshd') && needs('ssh'))('an Ansible task over ssh'
         { arguments: '["-v"]' },
       ),
       inventory: {
-        inventory: `target ansible_host=127.0.0.1 ansible_port=${sshd.port} ansible_python_interpreter=/usr/bin/python3\n`,
+        inventory: `target ansible_host=127.0.0.1 ansible_port=${sshd.port} ansible_python_interpreter=/usr/bin/python3 ansible_ssh_use_tty=false\n`,
         ssh_key_id: 12,
       },
     };
