@@ -39,6 +39,7 @@ export async function pickup(): Promise<Figure[]> {
         value: percentile(delays, 0.99),
         unit: 'ms',
         goal: { atMost: 150 },
+        floor: percentile(floor, 0.99),
       },
     ];
   } finally {

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { bashJob } from '../test/support/scripted-server.ts';
 
 interface Progress {
   Jobs: { ID: number; Status: string; LogRecords: { time: string; message: string }[] }[] | null;
@@ -40,7 +41,7 @@ export class ProtocolServer {
 
   /** Offers a bash task with the next answer. */
   offer(id: number, repositoryUrl: string, script: string): void {
-    this.#waiting.push({ id, job: bashJob(id, repositoryUrl, script) });
+    this.#waiting.push({ id, job: bashJob(id, repositoryUrl, script, { repository: gitRepository(repositoryUrl) }) });
   }
 
   close(): void {
@@ -73,34 +74,6 @@ export class ProtocolServer {
   }
 }
 
-function bashJob(id: number, gitUrl: string, playbook: string): unknown {
-  return {
-    Username: 'bench',
-    IncomingVersion: null,
-    Alias: '',
-    task: {
-      id,
-      template_id: 1,
-      project_id: 1,
-      status: 'starting',
-      playbook: '',
-      created: new Date().toISOString(),
-      limit: '',
-    },
-    template: {
-      id: 1,
-      project_id: 1,
-      repository_id: 1,
-      name: 'bench',
-      playbook,
-      arguments: '[]',
-      app: 'bash',
-      tasks: 0,
-      allow_parallel_tasks: true,
-    },
-    inventory: { id: 0, name: '', project_id: 1, inventory: '', ssh_key_id: null, become_key_id: null, type: 'static' },
-    inventory_repository: null,
-    repository: { id: 1, name: 'bench', project_id: 1, git_url: gitUrl, git_branch: 'main', ssh_key_id: 1 },
-    environment: { id: 1, name: '', project_id: 1, password: null, json: '{}', env: null },
-  };
+function gitRepository(gitUrl: string): unknown {
+  return { id: 1, name: 'bench', project_id: 1, git_url: gitUrl, git_branch: 'main', ssh_key_id: 1 };
 }

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
-import { codeOf, messageOf } from '../lib/index.ts';
+import { codeOf, messageOf, processStartTime } from '../lib/index.ts';
 import { launchAs, setprivMissing } from './identity.ts';
-import { signalGroup, startTimeOf, sweepTagged, taskTagVariable } from './process-tree.ts';
+import { signalGroup, sweepTagged, taskTagVariable } from './process-tree.ts';
 import type { ProcessResult, ProcessSpec } from './types.ts';
 import { which } from './which.ts';
 
@@ -130,7 +130,7 @@ function supervise(child: ChildProcess, spec: ProcessSpec, options: RunProcessOp
       settle(stopping ? { kind: 'stopped' } : resultFrom(options.exitFile));
     });
     if (pid === undefined) return;
-    options.onStart?.(pid, startTimeOf(pid));
+    options.onStart?.(pid, processStartTime(pid));
     if (options.signal.aborted) stop();
     else options.signal.addEventListener('abort', stop, { once: true });
   });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, UserError } from './errors.ts';
+import { processStartTime } from './process-start.ts';
 
 export interface DirectoryLock {
   /** Gives the directory free. Safe to call twice. */
@@ -22,12 +23,12 @@ export interface DirectoryLockOptions {
  */
 export async function lockDirectory(directory: string, options: DirectoryLockOptions): Promise<DirectoryLock> {
   const path = join(directory, 'lock');
-  const own = `${process.pid} ${(await beganAt(process.pid)) ?? ''}\n`;
+  const own = `${process.pid} ${beganAt(process.pid) ?? ''}\n`;
   while (!(await createWhole(path, own))) {
     const content = await contentOf(path);
     if (content === undefined) continue;
     const [pid, began = ''] = content.trim().split(' ');
-    if (pid && (await beganAt(Number(pid))) === began) {
+    if (pid && beganAt(Number(pid)) === began) {
       throw new UserError(`another ${options.who} (process ${pid}) uses the directory ${directory}`, {
         hint: options.hint,
       });
@@ -82,15 +83,9 @@ async function contentOf(path: string): Promise<string | undefined> {
   }
 }
 
-/** Start of a process in clock ticks since boot; "" where the system does not tell; undefined when there is no such process. */
-async function beganAt(pid: number): Promise<string | undefined> {
-  if (!isAlive(pid)) return undefined;
-  try {
-    // The name of the program, in parentheses, may hold anything; the start time is the 20th field behind it.
-    return (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ').at(-1)?.split(' ')[19];
-  } catch {
-    return '';
-  }
+/** Start time of a process; "" where the system does not tell; undefined when there is no such process. */
+function beganAt(pid: number): string | undefined {
+  return isAlive(pid) ? (processStartTime(pid) ?? '') : undefined;
 }
 
 function isAlive(pid: number): boolean {

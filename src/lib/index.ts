@@ -16,4 +16,5 @@ export {
   type RemoteErrorOptions,
   type UserErrorOptions,
 } from './errors.ts';
+export { processStartTime } from './process-start.ts';
 export { removeTree } from './remove-tree.ts';

@@ -131,8 +131,7 @@ describe('runProcess', () => {
   it('kills a tool that ignores the signal, and its group, after the grace', async () => {
     const { result, tag } = await run('trap "" TERM; sleep 60 & while :; do sleep 1; done', { stopAfterMs: 200 });
     expect(result).toEqual({ kind: 'stopped' });
-    await sleep(20);
-    expect(findTagged(tag)).toEqual([]);
+    await expect.poll(() => findTagged(tag)).toEqual([]);
   });
 
   it('stops a tool that has stopped itself', async () => {
@@ -143,8 +142,7 @@ describe('runProcess', () => {
     const { result, log, tag } = await run('sleep 60 & echo done');
     expect(result).toEqual({ kind: 'exited', code: 0 });
     expect(log).toBe('done\n');
-    await sleep(20);
-    expect(findTagged(tag)).toEqual([]);
+    await expect.poll(() => findTagged(tag)).toEqual([]);
   });
 
   it('leaves a process in a session of its own to the sweep by tag', async () => {
@@ -161,10 +159,10 @@ describe('runProcess', () => {
       },
       { logFd, exitFile: join(directory, 'exit'), tag, signal: new AbortController().signal },
     );
-    expect(findTagged(tag)).toHaveLength(1);
+    // What was killed with the group may take a moment to go.
+    await expect.poll(() => findTagged(tag)).toHaveLength(1);
     expect(sweepTagged(tag)).toBe(1);
-    await sleep(20);
-    expect(findTagged(tag)).toEqual([]);
+    await expect.poll(() => findTagged(tag)).toEqual([]);
     closeSync(logFd);
   });
 });
