@@ -23,6 +23,8 @@ export interface LogCursorOptions {
   now: () => number;
   /** Where reading starts: what the server has already. @default 0 */
   offset?: number;
+  /** Time of the last record before that. @default none */
+  time?: RecordTime;
 }
 
 /** Records that were written for the wire, and the position that acknowledging them moves the cursor to. */
@@ -60,11 +62,12 @@ export class LogCursor {
   readonly #frame = new RecordFrame();
   #buffer: Buffer | undefined;
   #offset: number;
-  #time: RecordTime = { ms: 0, sub: 0 };
+  #time: RecordTime;
 
   constructor(options: LogCursorOptions) {
     this.#options = options;
     this.#offset = options.offset ?? 0;
+    this.#time = options.time ?? { ms: 0, sub: 0 };
   }
 
   /** Bytes that the server has. */

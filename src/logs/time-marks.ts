@@ -9,6 +9,11 @@ export class TimeMarks {
   #offsets: number[] = [];
   #times: number[] = [];
 
+  /** `known` are marks of an earlier process, as `upTo` gave them. */
+  constructor(known: readonly (readonly [number, number])[] = []) {
+    for (const [offset, time] of known) this.add(offset, time);
+  }
+
   /** Notes that at `time` the file was `offset` bytes long. */
   add(offset: number, time: number): void {
     const last = this.#offsets.length - 1;
@@ -37,6 +42,12 @@ export class TimeMarks {
     if (keep === 0) return;
     this.#offsets.splice(0, keep);
     this.#times.splice(0, keep);
+  }
+
+  /** The marks that tell the times of what lies before `offset`. */
+  upTo(offset: number): [number, number][] {
+    const count = this.indexFor(offset, 0) + 1;
+    return this.#offsets.slice(0, count).map((at, index) => [at, this.#times[index] ?? 0]);
   }
 
   get size(): number {
