@@ -2,7 +2,7 @@ export { describeConfig, type DescribedKey } from './describe.ts';
 export { expectationOf, runnerKeyTable, type ConfigKey, type KeyTable, type SchemaNode } from './key-table.ts';
 export { loadRunnerConfig, type LoadedConfig, type LoadRunnerConfigOptions } from './load.ts';
 export { changeConfigFile, changedText, type ConfigChange } from './rewrite.ts';
-export type { AppConfig, ProcessConfig, RunnerConfig, RunnerSection, SshConfig } from './types.ts';
+export type { AppConfig, ProcessConfig, RunnerConfig, RunnerSection, SshConfig, TaskLimits } from './types.ts';
 export { loadServerConfig, type LoadedServerConfig } from './server-loader.ts';
 export { nearestName, type ServerProblem } from './server-problems.ts';
 export {

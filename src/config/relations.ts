@@ -16,6 +16,7 @@ type PlaceOf = (key: string) => Place;
 /** What one key alone cannot tell. Throws ConfigError. */
 export function checkRelations(values: RunnerFile, placeOf: PlaceOf): void {
   if (values.web_host) checkWebHost(values.web_host, placeOf('web_host'));
+  checkLimits(values.runner, placeOf);
   const { token, token_file: tokenFile, log } = values.runner;
   if (token && tokenFile) {
     const tokenPlace = locationText(placeOf('runner.token'));
@@ -35,6 +36,22 @@ export function checkRelations(values: RunnerFile, placeOf: PlaceOf): void {
       },
     );
   }
+}
+
+/** Throws ConfigError when limits are set that nothing could keep. */
+function checkLimits({ cgroup, limits }: RunnerFile['runner'], placeOf: PlaceOf): void {
+  if (cgroup !== 'off') return;
+  const name = (['cpu', 'memory', 'processes'] as const).find((each) => limits[each]);
+  if (name === undefined) return;
+  const key = `runner.limits.${name}`;
+  throw locatedError(
+    `${key} needs cgroups, which runner.cgroup (${locationText(placeOf('runner.cgroup'))}) turns off`,
+    {
+      key,
+      ...placeOf(key),
+      hint: 'Remove one of them.',
+    },
+  );
 }
 
 /** Throws ConfigError unless `text` is the base URL of a server. */

@@ -60,6 +60,14 @@ export function resolveConfig(file: RunnerFile, { cwd, registrationToken, fileTo
       executorType: runner.executor.type,
       stateDir: path(runner.state_dir),
       stopGraceMs: runner.stop_grace_seconds * 1000,
+      taskTimeoutMs: runner.task_timeout_seconds * 1000 || undefined,
+      noOutputTimeoutMs: runner.no_output_timeout_seconds * 1000 || undefined,
+      cgroup: runner.cgroup,
+      limits: {
+        cpu: runner.limits.cpu,
+        memoryBytes: bytesOf(runner.limits.memory),
+        processes: runner.limits.processes,
+      },
       log: {
         maxLineBytes: runner.log.max_line_bytes,
         maxRequestBytes: runner.log.max_request_bytes,

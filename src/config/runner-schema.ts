@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { executorSchema } from './executor-schema.ts';
+import { endingKeys } from './limits-schema.ts';
 import { sizePattern } from './size.ts';
 import { choice, flag, optionalId, optionalText, textList, textMap, whole, wholeOrZero } from './meta.ts';
 
@@ -178,6 +179,7 @@ export const runnerSectionSchema = z.object({
       own: true,
     },
   ),
+  ...endingKeys,
   log: logLimitsSchema.prefault({}),
   masking: maskingSchema.prefault({}),
   cleanup: cleanupSchema.prefault({}),

@@ -38,6 +38,15 @@ export interface ProcessConfig {
   noNewPrivs: boolean;
 }
 
+/** What the processes of one task may use together; undefined for no limit. */
+export interface TaskLimits {
+  /** Processors, with fractions. */
+  cpu: number | undefined;
+  memoryBytes: number | undefined;
+  /** Processes and threads. */
+  processes: number | undefined;
+}
+
 export interface RunnerSection {
   registrationToken: string | undefined;
   registrationTokenFile: string | undefined;
@@ -66,6 +75,14 @@ export interface RunnerSection {
   stateDir: string | undefined;
   /** From TERM (or INT) to KILL, milliseconds. `runner.stop_grace_seconds`. */
   stopGraceMs: number;
+  /** From the start of a task; undefined for no limit. `runner.task_timeout_seconds`. */
+  taskTimeoutMs: number | undefined;
+  /** Since the last output of a task's tool; undefined for no limit. `runner.no_output_timeout_seconds`. */
+  noOutputTimeoutMs: number | undefined;
+  /** Whether tasks have cgroups. `runner.cgroup`. */
+  cgroup: 'auto' | 'off';
+  /** What one task may use. `runner.limits`. */
+  limits: TaskLimits;
   log: {
     /** A longer line is cut into several records. `runner.log.max_line_bytes`. */
     maxLineBytes: number;

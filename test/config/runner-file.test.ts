@@ -30,6 +30,10 @@ const complete = {
     executor: { type: 'local', docker: { image: 'x' } },
     state_dir: '/var/lib/state',
     stop_grace_seconds: 3,
+    task_timeout_seconds: 3600,
+    no_output_timeout_seconds: 60,
+    cgroup: 'auto',
+    limits: { cpu: 1.5, memory: '512MiB', processes: 100 },
     log: { max_line_bytes: 2048, max_request_bytes: 65536, flush_interval_ms: 100 },
     masking: { enabled: false, min_length: 6 },
     cleanup: { schedule: '30 4 * * 0', max_age_days: 30, max_size: '1.5 GiB' },
@@ -67,6 +71,10 @@ const completeConfig = {
     executorType: 'local',
     stateDir: '/var/lib/state',
     stopGraceMs: 3000,
+    taskTimeoutMs: 3_600_000,
+    noOutputTimeoutMs: 60_000,
+    cgroup: 'auto',
+    limits: { cpu: 1.5, memoryBytes: 536_870_912, processes: 100 },
     log: { maxLineBytes: 2048, maxRequestBytes: 65536, flushIntervalMs: 100 },
     masking: { enabled: false, minLength: 6 },
     cleanup: { schedule: '30 4 * * 0', maxAgeMs: 30 * 86_400_000, maxBytes: 1.5 * 1024 ** 3 },
@@ -318,6 +326,10 @@ describe('mistakes in a file', () => {
     [
       '{"runner": {"token": "a", "token_file": "b"}}',
       'runner.token (FILE:1:13) and runner.token_file (FILE:1:27) exclude each other | Keep one of them.',
+    ],
+    [
+      '{"runner": {"cgroup": "off", "limits": {"memory": "1GB"}}}',
+      'FILE:1:41: runner.limits.memory needs cgroups, which runner.cgroup (FILE:1:13) turns off | Remove one of them.',
     ],
   ])('%s', async (text, message) => {
     expect(await failureOf(loadText(text))).toBe(`ConfigError: ${message}`);
