@@ -63,6 +63,8 @@ export class LogCursor {
   #buffer: Buffer | undefined;
   #offset: number;
   #time: RecordTime;
+  /** End of what was read for sending: the server may have it although it did not say so. */
+  #sent = 0;
 
   constructor(options: LogCursorOptions) {
     this.#options = options;
@@ -78,9 +80,17 @@ export class LogCursor {
   /**
    * Writes complete lines as JSON objects `{"time","message"}` joined by commas (spec 3.6), up to about `maxBytes` (at
    * least one when there is one). With `final` the log has ended: what is left without a line end is a record too. Reads
-   * on from the end of `after`, a batch that is on its way, instead of from what the server has.
+   * on from the end of `after`, a batch that is on its way, instead of from what the server has. What was read before and
+   * not accepted comes alone, so that a server that has it all the same can tell. Lines are cut at `maxLineBytes`, for a
+   * server that takes only small requests.
    */
-  read(writer: ByteWriter, maxBytes: number, final: boolean, after?: LogBatch): LogBatch {
+  read(
+    writer: ByteWriter,
+    maxBytes: number,
+    final: boolean,
+    after?: LogBatch,
+    maxLineBytes = this.#options.maxLineBytes,
+  ): LogBatch {
     const { fd, marks } = this.#options;
     const fileSize = fstatSync(fd).size;
     // Everything that is read has a mark from now on, so that reading it again gives the same times.
@@ -89,16 +99,17 @@ export class LogCursor {
     const limit = writer.length + maxBytes;
     const time: RecordTime = { ...(after?.endTime ?? this.#time) };
     let offset = after?.end ?? this.#offset;
+    const bound = offset < this.#sent && this.#sent < fileSize ? this.#sent : fileSize;
     let mark = 0;
     let count = 0;
 
-    while (offset < fileSize) {
+    while (offset < bound) {
       const window = this.#window(offset, fileSize, masker);
       const ended = final && offset + window.bytes.length >= fileSize;
       let position = 0;
       let span = 0;
-      for (;;) {
-        const piece = this.#nextPiece(window, position, ended);
+      while (offset + position < bound) {
+        const piece = nextPiece(window, position, ended, maxLineBytes);
         if (!piece) break;
         const before = writer.length;
         const { ms, sub } = time;
@@ -109,7 +120,7 @@ export class LogCursor {
         if (count > 0 && writer.length > limit) {
           writer.truncate(before);
           this.#frame.end(writer);
-          return { count, end: offset + position, endTime: { ms, sub }, more: true };
+          return this.#noted({ count, end: offset + position, endTime: { ms, sub }, more: true });
         }
         count += 1;
         position = piece.after;
@@ -118,7 +129,13 @@ export class LogCursor {
       offset += position;
     }
     if (count > 0) this.#frame.end(writer);
-    return { count, end: offset, endTime: time, more: false };
+    return this.#noted({ count, end: offset, endTime: time, more: offset >= bound && bound < fileSize });
+  }
+
+  #noted(batch: LogBatch): LogBatch {
+    this.#sent = Math.max(this.#sent, batch.end);
+    this.#options.marks.pin(this.#sent);
+    return batch;
   }
 
   /** The server has accepted `batch`. */
@@ -141,24 +158,28 @@ export class LogCursor {
     const bytes = this.#buffer.subarray(0, length);
     return { bytes, spans: masker.find(bytes.toString('latin1')), valid: isUtf8(bytes) };
   }
+}
 
-  /** The record that starts at `position`; undefined when its end, or enough of it for a cut, is not in the window. */
-  #nextPiece({ bytes, spans }: Window, position: number, ended: boolean): Piece | undefined {
-    const { maxLineBytes } = this.#options;
-    const found = bytes.indexOf(lineFeed, position);
-    const end = found === -1 ? bytes.length : found;
-    if (end - position > maxLineBytes) {
-      // Without what follows the cut, a secret that reaches over it would go unseen.
-      const enough = found !== -1 || ended || end - position >= maxLineBytes * 2;
-      if (!enough) return undefined;
-      const cut = safeCut(bytes, spans, position, position + maxLineBytes);
-      return { start: position, end: cut, after: cut };
-    }
-    if (found !== -1) return { start: position, end: withoutReturn(bytes, position, end), after: end + 1 };
-    return ended && position < end
-      ? { start: position, end: withoutReturn(bytes, position, end), after: end }
-      : undefined;
+/** The record that starts at `position`; undefined when its end, or enough of it for a cut, is not in the window. */
+function nextPiece(
+  { bytes, spans }: Window,
+  position: number,
+  ended: boolean,
+  maxLineBytes: number,
+): Piece | undefined {
+  const found = bytes.indexOf(lineFeed, position);
+  const end = found === -1 ? bytes.length : found;
+  if (end - position > maxLineBytes) {
+    // Without what follows the cut, a secret that reaches over it would go unseen.
+    const enough = found !== -1 || ended || end - position >= maxLineBytes * 2;
+    if (!enough) return undefined;
+    const cut = safeCut(bytes, spans, position, position + maxLineBytes);
+    return { start: position, end: cut, after: cut };
   }
+  if (found !== -1) return { start: position, end: withoutReturn(bytes, position, end), after: end + 1 };
+  return ended && position < end
+    ? { start: position, end: withoutReturn(bytes, position, end), after: end }
+    : undefined;
 }
 
 /** Writes the text of a piece with its secrets masked. Returns the first span that may concern the next piece. */

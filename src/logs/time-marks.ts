@@ -8,10 +8,15 @@ const maxMarks = 4096;
 export class TimeMarks {
   #offsets: number[] = [];
   #times: number[] = [];
+  /** What lies before this may be on the server already, and is sent again with the same times if that is not known. */
+  #pinned = 0;
 
   /** `known` are marks of an earlier process, as `upTo` gave them. */
   constructor(known: readonly (readonly [number, number])[] = []) {
-    for (const [offset, time] of known) this.add(offset, time);
+    for (const [offset, time] of known) {
+      this.add(offset, time);
+      this.pin(offset);
+    }
   }
 
   /** Notes that at `time` the file was `offset` bytes long. */
@@ -22,6 +27,11 @@ export class TimeMarks {
     // The wall clock may be set back; records must not run backwards.
     this.#times.push(Math.max(time, this.#times[last] ?? time));
     if (this.#offsets.length > maxMarks) this.#thin();
+  }
+
+  /** Keeps the times of everything before `offset`. */
+  pin(offset: number): void {
+    this.#pinned = Math.max(this.#pinned, offset);
   }
 
   /** Index of the mark that covers the byte before `offset`, searched upwards from `from`. */
@@ -56,7 +66,9 @@ export class TimeMarks {
 
   #thin(): void {
     const last = this.#offsets.length - 1;
-    const keep = (_: number, index: number): boolean => index % 2 === 1 || index === last;
+    const pinned = this.indexFor(this.#pinned, 0);
+    if (last - pinned < maxMarks) return;
+    const keep = (_: number, index: number): boolean => index <= pinned || index % 2 === 1 || index === last;
     this.#offsets = this.#offsets.filter(keep);
     this.#times = this.#times.filter(keep);
   }

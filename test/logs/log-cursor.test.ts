@@ -36,9 +36,9 @@ interface Read extends LogBatch {
 
 const writer = new ByteWriter(16);
 
-function read(cursor: LogCursor, maxBytes: number, final: boolean): Read {
+function read(cursor: LogCursor, maxBytes: number, final: boolean, maxLineBytes?: number): Read {
   writer.truncate(0);
-  const batch = cursor.read(writer, maxBytes, final);
+  const batch = cursor.read(writer, maxBytes, final, undefined, maxLineBytes);
   const records = JSON.parse(`[${writer.bytes().toString('utf8')}]`) as LogRecord[];
   return { ...batch, records, messages: records.map((record) => record.message), bytes: writer.length };
 }
@@ -68,15 +68,44 @@ describe('LogCursor', () => {
     expect(read(cursor, all, true).messages).toEqual(['\u001b[31mred\u001b[0m \ufffd']);
   });
 
-  it('reads the same records again, times included, until they are accepted', () => {
+  it('reads exactly the same records again, times included, until they are accepted', () => {
     let now = 1_000;
     const { cursor, append } = open('one\ntwo\n', { now: () => now });
     const first = read(cursor, all, false);
     now = 9_000;
-    append('three\n');
+    append('three\nfo');
     const again = read(cursor, all, false);
-    expect(again.records.slice(0, 2)).toEqual(first.records);
-    expect(again.records[2]?.time).toBe('1970-01-01T00:00:09.000000000Z');
+    expect(again.records).toEqual(first.records);
+    expect([first.more, again.more]).toEqual([false, true]);
+    cursor.commit(again);
+    const next = read(cursor, all, false);
+    expect(next.records).toEqual([{ time: '1970-01-01T00:00:09.000000000Z', message: 'three' }]);
+    expect(next.more).toBe(false);
+  });
+
+  it('keeps the times of what may have been sent, however long the server is away', () => {
+    const marks = new TimeMarks();
+    for (let count = 1; count <= 1000; count += 1) marks.add(count * 2, count * 10);
+    const { cursor, append } = open('x\n'.repeat(1000), { marks });
+    const first = read(cursor, 30_000, false);
+    append('x\n'.repeat(50_000));
+    for (let count = 1001; count <= 51_000; count += 1) marks.add(count * 2, count * 10);
+    expect(marks.size).toBeLessThan(6000);
+    expect(read(cursor, 30_000, false).records).toEqual(first.records);
+  });
+
+  it('cuts lines smaller for a server that takes only small requests, and loses nothing', () => {
+    const line = 'äb'.repeat(1000);
+    const { cursor } = open(`${line}\nend\n`);
+    expect(read(cursor, 1000, false).messages).toEqual([line]);
+    const messages: string[] = [];
+    for (let batch = read(cursor, 1, false, 512); batch.count > 0; batch = read(cursor, 1, false, 512)) {
+      expect(batch.bytes).toBeLessThan(700);
+      messages.push(...batch.messages);
+      cursor.commit(batch);
+    }
+    expect(messages.slice(0, -1).join('')).toBe(line);
+    expect(messages.at(-1)).toBe('end');
   });
 
   it('gives every record a time of its own, in order, even when the clock is set back', () => {
