@@ -90,9 +90,9 @@ describe('the requests', () => {
     ['204', { status: 204 }],
     ['an empty object', { status: 200, body: '{}' }],
     ['no body', { status: 200 }],
-    ['a body that is no JSON', { status: 200, body: 'ok' }],
+    ['ids that nobody understands', { status: 200, body: '{"terminated_jobs":[{}]}' }],
     ['null', { status: 200, body: '{"terminated_jobs":null}' }],
-    ['202', { status: 202, body: '[]' }],
+    ['202', { status: 202, body: '{"more":1}' }],
   ])('PUT is accepted by %s', async (_name, answer) => {
     server.answer(answer);
     expect(await client().report('{}')).toEqual({ terminatedJobs: [] });
@@ -246,10 +246,42 @@ describe('refusals', () => {
     expect((await failure(client().fetchState())).retryAfterMs).toBe(30_000);
     server.answer({ status: 429, headers: { date, 'retry-after': 'Sat, 10 Oct 2020 07:00:00 GMT' } });
     expect((await failure(client().fetchState())).retryAfterMs).toBe(0);
+    server.answer({ status: 503, headers: { 'retry-after': '99999999999' } });
+    expect((await failure(client().fetchState())).retryAfterMs).toBe(99_999_999_999_000);
     server.answer({ status: 503, headers: { 'retry-after': 'soon' } });
     expect((await failure(client().fetchState())).retryAfterMs).toBeUndefined();
     server.answer({ status: 503 });
     expect((await failure(client().fetchState())).retryAfterMs).toBeUndefined();
+  });
+
+  it.each([
+    [401, { status: 401, headers: { 'www-authenticate': 'Basic realm="proxy"' } }],
+    [403, htmlAnswer('Blocked by the firewall', 403)],
+  ])('with %i by something before the server are not about the token, and may end', async (_status, answer) => {
+    server.answer(answer);
+    expect(await failure(client().report('{}'))).toMatchObject({
+      kind: 'unauthorized',
+      retryable: true,
+      message: expect.stringContaining('something before the server asks for credentials or forbids the report'),
+    });
+  });
+
+  it('of a token that was replaced meanwhile are not about the new one', async () => {
+    let current = 'old token';
+    const changing = new UiRunnerClient({
+      transport,
+      webHost: server.url,
+      startedAt: new Date(),
+      token: () => current,
+      timeoutMs: 1000,
+    });
+    server.answer(jsonAnswer({ error: 'Runner not found' }, 404));
+    expect(await failure(changing.fetchState())).toMatchObject({ retryable: false });
+    server.answer((response) => {
+      current = 'new token';
+      response.writeHead(404).end('{"error":"Runner not found"}');
+    });
+    expect(await failure(changing.fetchState())).toMatchObject({ retryable: true });
   });
 
   it('do not repeat tokens that the server quotes', async () => {
@@ -299,7 +331,9 @@ describe('redirects', () => {
     for (const call of calls) {
       const error = await failure(call());
       expect(error).toMatchObject({ kind: 'malformed', status, retryable: false });
-      expect(error.message).toContain('redirects to https://other.example.com/api/internal/runners (');
+      expect(error.message).toContain(
+        `the server ${new URL(server.url).host} redirects to https://other.example.com/api/internal/runners (`,
+      );
       expect(error.hint).toBe('Set web_host to https://other.example.com if that is your server.');
     }
     expect(server.seen.length).toBe(4);
@@ -343,6 +377,26 @@ describe('answers of something else', () => {
   it('to PUT do not acknowledge a report when they are a web page', async () => {
     server.answer(htmlAnswer('Log in to the guest network'));
     expect((await failure(client().report('{}'))).message).toContain('an HTML page (Log in to the guest network)');
+  });
+
+  it.each([
+    [{ status: 200, body: 'ok' }, 'something that is not JSON (2 bytes of unknown type)'],
+    [{ status: 200, body: '{"terminated_jobs":[4' }, 'JSON that breaks off or is damaged (21 bytes)'],
+    [{ status: 200, body: '[]' }, 'JSON that is no object'],
+  ])('to PUT do not acknowledge a report when they are not an object (%#)', async (answer, found) => {
+    server.answer(answer);
+    expect(await failure(client().report('{}'))).toMatchObject({
+      kind: 'malformed',
+      retryable: true,
+      message: expect.stringContaining(`answered with ${found}`),
+    });
+  });
+
+  it('to DELETE do not count as a removal when they are a web page', async () => {
+    server.answer(htmlAnswer('Log in to the guest network'));
+    expect((await failure(client().unregister())).message).toContain('an HTML page (Log in to the guest network)');
+    server.answer(htmlAnswer('Not Found', 404));
+    expect((await failure(client().unregister())).message).toContain('does not exist (404: Not Found)');
   });
 
   it('that are huge are given up', async () => {

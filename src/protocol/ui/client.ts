@@ -4,9 +4,10 @@ import { messageOf, RemoteError, UserError } from '../../lib/index.ts';
 import { progressAnswerSchema, registrationAnswerSchema } from './answers.ts';
 import { serverUrl } from './endpoint.ts';
 import { openEnvelope, publicKeyForServer } from './envelope.ts';
-import { type Asked, isHtml, kindOfBody, notSemaphore, refusal } from './refusal.ts';
+import { type Asked, isHtml, isUnknownRunner, kindOfBody, notSemaphore, refusal } from './refusal.ts';
 import { encodeRegistration, type Registration } from './registration.ts';
 import { decodeRunnerState, type RunnerState } from './runner-state.ts';
+import { wireObject } from './wire.ts';
 
 export interface UiRunnerClientOptions {
   transport: HttpTransport;
@@ -101,9 +102,13 @@ export class UiRunnerClient {
       signal,
     });
     if (response.status < 200 || response.status >= 300) throw refusal(response, asked);
-    // A login or maintenance page with status 200 has not stored anything; the log must not be taken for delivered.
-    if (isHtml(response)) throw notSemaphore(response, asked, kindOfBody(response));
-    const answer = progressAnswerSchema.safeParse(parse(response.body));
+    // Semaphore servers answer with nothing or an object. A login or maintenance page, or anything else, with status 200 has not
+    // stored anything; the log must not be taken for delivered. Half an object may have: what is sent twice is not lost.
+    if (response.body.length === 0) return { terminatedJobs: [] };
+    const json = isHtml(response) ? undefined : parse(response.body);
+    if (json === undefined) throw notSemaphore(response, asked, kindOfBody(response));
+    if (!wireObject.safeParse(json).success) throw notSemaphore(response, asked, 'JSON that is no object');
+    const answer = progressAnswerSchema.safeParse(json);
     return { terminatedJobs: answer.success ? answer.data.terminatedJobs : [] };
   }
 
@@ -114,8 +119,9 @@ export class UiRunnerClient {
       method: 'DELETE',
       signal,
     });
-    if (response.status === 404) return { wasKnown: false };
+    if (isUnknownRunner(response)) return { wasKnown: false };
     if (response.status < 200 || response.status >= 300) throw refusal(response, asked);
+    if (isHtml(response)) throw notSemaphore(response, asked, kindOfBody(response));
     return { wasKnown: true };
   }
 
@@ -128,6 +134,7 @@ export class UiRunnerClient {
       what,
       token,
       scrub: (text) => (secret.length < 4 ? text : text.replaceAll(secret, '***')),
+      tokenReplaced: () => token === 'runner' && this.#options.token() !== secret,
     };
     const response = await transport.request({
       method,

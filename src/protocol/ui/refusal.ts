@@ -15,6 +15,8 @@ export interface Asked {
   token: 'runner' | 'registration' | 'none';
   /** Removes tokens from a text of the server. */
   scrub: (text: string) => string;
+  /** True when another token was put in the place of the one that was sent: the refusal is not about that one. */
+  tokenReplaced?: () => boolean;
 }
 
 const checkToken: Record<Asked['token'], string> = {
@@ -31,11 +33,12 @@ export function refusal(response: HttpResponse, asked: Asked): RemoteError {
   const shown = said === '' ? `${status} ${STATUS_CODES[status] ?? ''}`.trimEnd() : `${status}: ${said}`;
   if (status < 300) return notSemaphore(response, asked, `the status ${shown}`);
   if (status < 400) return redirected(response, asked);
-  const knownHere = asked.token === 'runner' && isJsonRefusal(response);
-  const { text, ...facts } = meaning({ status, said, url: asked.url, what: asked.what, token: asked.token, knownHere });
+  const { url, what, token } = asked;
+  const { text, retryable, ...facts } = meaning({ status, said, url, what, token, by: refuser(response) });
   const wait = retryAfterMs(response);
   return new RemoteError(`${text} (${shown})`, {
     ...facts,
+    retryable: retryable || asked.tokenReplaced?.() === true,
     endpoint: asked.endpoint,
     status,
     ...(wait === undefined ? {} : { retryAfterMs: wait }),
@@ -45,16 +48,23 @@ export function refusal(response: HttpResponse, asked: Asked): RemoteError {
 interface Refused extends Pick<Asked, 'url' | 'what' | 'token'> {
   status: number;
   said: string;
-  /** The refusal is one of a Semaphore server about a runner, not of something before it. */
-  knownHere: boolean;
+  by: ReturnType<typeof refuser>;
 }
 
 type Meaning = Pick<RemoteErrorOptions, 'kind' | 'retryable' | 'hint'> & { text: string };
 
-function meaning({ status, said, url, what, token, knownHere }: Refused): Meaning {
+function meaning({ status, said, url, what, token, by }: Refused): Meaning {
   switch (status) {
     case 401:
     case 403:
+      if (by === 'something before it' && token !== 'none') {
+        return {
+          kind: 'unauthorized',
+          retryable: true,
+          text: `something before the server asks for credentials or forbids the ${what}`,
+          hint: checkToken.none,
+        };
+      }
       return {
         kind: 'unauthorized',
         retryable: false,
@@ -62,7 +72,7 @@ function meaning({ status, said, url, what, token, knownHere }: Refused): Meanin
         hint: checkToken[token],
       };
     case 404:
-      return knownHere
+      return token === 'runner' && by === 'a Semaphore server'
         ? { kind: 'not_found', retryable: false, text: 'the server does not know this runner', hint: checkToken.runner }
         : { kind: 'not_found', retryable: true, text: `${shownUrl(url)} does not exist`, hint: wrongUrl };
     case 408:
@@ -99,9 +109,10 @@ function meaning({ status, said, url, what, token, knownHere }: Refused): Meanin
 function redirected(response: HttpResponse, asked: Asked): RemoteError {
   const { location } = response.headers;
   const target = location !== undefined && URL.canParse(location, asked.url) ? new URL(location, asked.url) : undefined;
+  const { host } = new URL(asked.url);
   const base = target && shownUrl(target).replace(/\/api\/(internal\/runners|ping)\/?$/, '');
   return new RemoteError(
-    `the server redirects to ${target ? asked.scrub(shownUrl(target)) : 'nowhere'} (${response.status}), which is not followed`,
+    `the server ${host} redirects to ${target ? asked.scrub(shownUrl(target)) : 'nowhere'} (${response.status}), which is not followed`,
     {
       kind: 'malformed',
       endpoint: asked.endpoint,
@@ -158,8 +169,18 @@ function saidBy(response: HttpResponse): string {
   return oneLine(jsonError(text) ?? (/[^\P{Cc}\s]|\u{fffd}/u.test(text) ? '' : (text.split('\n')[0] ?? '')), 200);
 }
 
-function isJsonRefusal(response: HttpResponse): boolean {
-  return jsonError(response.body.toString('utf8', 0, 4096)) !== undefined;
+/**
+ * Who answered with a refusal. Semaphore servers say `{"error": …}`, and never ask for credentials as HTTP does; web pages and such
+ * questions come from a proxy or a login portal.
+ */
+function refuser(response: HttpResponse): 'a Semaphore server' | 'something before it' | 'not known' {
+  if (isHtml(response) || 'www-authenticate' in response.headers) return 'something before it';
+  return jsonError(response.body.toString('utf8', 0, 4096)) === undefined ? 'not known' : 'a Semaphore server';
+}
+
+/** Whether a 404 says that the server does not know the runner, and not that there is nothing at this path. */
+export function isUnknownRunner(response: HttpResponse): boolean {
+  return response.status === 404 && refuser(response) === 'a Semaphore server';
 }
 
 /** Some handlers of the original write their refusal twice, so the first line is tried as well as the whole. */

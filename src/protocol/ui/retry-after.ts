@@ -7,7 +7,7 @@ import type { HttpResponse } from '../../http/index.ts';
 export function retryAfterMs({ headers }: Pick<HttpResponse, 'headers'>): number | undefined {
   const value = headers['retry-after']?.trim();
   if (value === undefined || value === '') return undefined;
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  if (/^\d+$/.test(value)) return Number(value) * 1000;
   const until = Date.parse(value);
   if (Number.isNaN(until)) return undefined;
   const serverNow = Date.parse(headers['date'] ?? '');

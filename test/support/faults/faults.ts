@@ -12,8 +12,8 @@ export interface SpoiltAnswer {
 
 const jsonType = { 'content-type': 'application/json' };
 
-function answer(status: number, headers: Readonly<Record<string, string>>, body: string): Answer {
-  return { status, headers, body: Buffer.from(body) };
+function answer(code: number, headers: Readonly<Record<string, string>>, body: string): Answer {
+  return { status: code, headers, body: Buffer.from(body) };
 }
 
 async function forwardIf({ stored = false }: SpoiltAnswer, exchange: Exchange): Promise<void> {
@@ -37,9 +37,9 @@ export function silence(options: SpoiltAnswer = {}): Fault {
 export function slowAnswer(ms: number): Fault {
   return async (exchange) => {
     const { body } = await exchange.forward();
-    const text = Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n'), body]);
-    for (let index = 0; index < text.length; index += 1) {
-      exchange.socket.write(text.subarray(index, index + 1));
+    const bytes = Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n'), body]);
+    for (let index = 0; index < bytes.length; index += 1) {
+      exchange.socket.write(bytes.subarray(index, index + 1));
       await delay(ms, undefined, { signal: exchange.gone });
     }
     exchange.socket.end();
