@@ -12,5 +12,5 @@ export {
 } from './router.ts';
 export { shownUrl } from './shown-url.ts';
 export { createTransport } from './transport.ts';
-export type { HttpRequest, HttpResponse, HttpTransport, TransportOptions } from './types.ts';
+export type { ClientCertificateOptions, HttpRequest, HttpResponse, HttpTransport, TransportOptions } from './types.ts';
 export type { WebSocketLimits, WebSocketPeer } from './websocket.ts';

@@ -8,6 +8,8 @@ export interface FailureContext {
   url: URL;
   proxy: URL | undefined;
   timeoutMs: number;
+  /** There is one to show to servers that ask for it. */
+  clientCertificate: boolean;
 }
 
 type Failure = Pick<RemoteErrorOptions, 'kind' | 'retryable' | 'hint'> & { text: string };
@@ -19,10 +21,10 @@ export function networkFailure(error: unknown, context: FailureContext): RemoteE
   return new RemoteError(text, { ...facts, endpoint: context.endpoint, cause: error });
 }
 
-function describe(error: unknown, { url, proxy, timeoutMs }: FailureContext): Failure {
+function describe(error: unknown, { url, proxy, timeoutMs, clientCertificate }: FailureContext): Failure {
   const code = codeOf(error) ?? '';
   const server = shownHost(url);
-  const tls = tlsFailure(error, url);
+  const tls = tlsFailure(error, url, clientCertificate);
   if (tls) return tls;
 
   const refused = /^Bad response: (\d+)$/.exec(messageOf(error))?.[1];
@@ -33,12 +35,14 @@ function describe(error: unknown, { url, proxy, timeoutMs }: FailureContext): Fa
     case 'ECONNREFUSED':
       return unreachable('the connection was refused');
     case 'ENOTFOUND':
+    case 'EAI_NONAME':
+    case 'EAI_NODATA':
+      return unreachable('there is no such host name', 'Check its spelling, and which DNS servers this machine asks.');
     case 'EAI_AGAIN':
     case 'EAI_FAIL':
-    case 'EAI_NODATA':
       return unreachable(
-        'its name cannot be resolved',
-        'Check the spelling of the host name, and DNS on this machine.',
+        'its name cannot be resolved at the moment',
+        'No DNS server answers; check /etc/resolv.conf, and the network of this machine or container.',
       );
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
@@ -83,9 +87,7 @@ function describe(error: unknown, { url, proxy, timeoutMs }: FailureContext): Fa
         kind: 'network',
         retryable: true,
         text: `${server} closed the connection before its answer was complete`,
-        ...(url.protocol === 'http:' && !proxy
-          ? { hint: 'If the server speaks HTTPS on this port, the URL must begin with https://.' }
-          : {}),
+        ...hintForReset(url, proxy, clientCertificate),
       };
     default:
       return {
@@ -103,6 +105,16 @@ function describe(error: unknown, { url, proxy, timeoutMs }: FailureContext): Fa
       hint: proxy ? `${hint} Add the server to NO_PROXY if it is reachable without the proxy.` : hint,
     };
   }
+}
+
+function hintForReset(url: URL, proxy: URL | undefined, clientCertificate: boolean): { hint?: string } {
+  if (url.protocol === 'https:') {
+    // The alert that would say so is lost when the server hangs up while the request is still written.
+    return clientCertificate
+      ? {}
+      : { hint: 'If it asks for a client certificate, give one in runner.connection.client_cert_file.' };
+  }
+  return proxy ? {} : { hint: 'If the server speaks HTTPS on this port, the URL must begin with https://.' };
 }
 
 /** A proxy's own refusal, to CONNECT or to a forwarded request. */

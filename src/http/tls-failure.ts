@@ -3,8 +3,11 @@ import { shownHost } from './shown-url.ts';
 
 type Failure = Pick<RemoteErrorOptions, 'kind' | 'retryable' | 'hint'> & { text: string };
 
-/** What a failed TLS handshake means; undefined when the error is about something else. */
-export function tlsFailure(error: unknown, url: URL): Failure | undefined {
+/**
+ * What a failed TLS handshake means; undefined when the error is about something else. `clientCertificate`: there is one to show to
+ * servers that ask for it.
+ */
+export function tlsFailure(error: unknown, url: URL, clientCertificate: boolean): Failure | undefined {
   const code = codeOf(error) ?? '';
   const server = shownHost(url);
   const known = certificateProblems[code];
@@ -22,11 +25,59 @@ export function tlsFailure(error: unknown, url: URL): Failure | undefined {
       hint: 'If it speaks plain HTTP on this port, the URL must begin with http://.',
     };
   }
+  const refused = refusedClient(error, server, clientCertificate);
+  if (refused) return refused;
   if (code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_') || code === 'EPROTO') {
     return { kind: 'tls', retryable: false, text: `the TLS handshake with ${server} failed: ${shortReason(error)}` };
   }
   return undefined;
 }
+
+/** What the server's alert says about our certificate; undefined when it says nothing about it. */
+function refusedClient(error: unknown, server: string, clientCertificate: boolean): Failure | undefined {
+  const facts = { kind: 'tls', retryable: false } as const;
+  const alert = alertOf(error);
+  const why = clientCertificate ? certificateAlerts[alert] : undefined;
+  if (why !== undefined) {
+    return {
+      ...facts,
+      text: `${server} does not accept the client certificate: ${why}`,
+      hint: 'Renew or replace runner.connection.client_cert_file (it is read again when it changes), or let the server trust its authority.',
+    };
+  }
+  if (alert === 'certificate required') {
+    return {
+      ...facts,
+      text: `${server} asks for a client certificate${clientCertificate ? ' of another authority' : ''}`,
+      hint: clientCertificate
+        ? 'Replace runner.connection.client_cert_file by one of an authority that it names.'
+        : giveOne,
+    };
+  }
+  // TLS 1.2 has no alert of its own for a certificate that is missing.
+  if (clientCertificate || alert !== 'handshake failure') return undefined;
+  return { ...facts, text: `${server} refused the TLS handshake; it may ask for a client certificate`, hint: giveOne };
+}
+
+const giveOne =
+  'Give a client certificate in runner.connection.client_cert_file, and its key in runner.connection.client_key_file.';
+
+/** "handshake failure": from the code of the error, or from its text when it has only `EPROTO`. */
+function alertOf(error: unknown): string {
+  const [, fromCode] = /_ALERT_([A-Z_]+)$/.exec(codeOf(error) ?? '') ?? [];
+  const [, fromText] = /\balert ([a-z ]+)/.exec(messageOf(error)) ?? [];
+  return fromCode?.toLowerCase().replaceAll('_', ' ') ?? fromText?.trim() ?? '';
+}
+
+const certificateAlerts: Record<string, string | undefined> = {
+  'unknown ca': 'it does not know the authority',
+  'certificate expired': 'it has expired',
+  'certificate revoked': 'it was revoked',
+  'bad certificate': 'it is damaged or not valid',
+  'unsupported certificate': 'it is not meant for clients',
+  'certificate unknown': 'it is not acceptable',
+  'access denied': 'access is denied',
+};
 
 interface Known {
   text: (server: string, error: unknown) => string;
@@ -45,7 +96,7 @@ const certificateProblems: Record<string, Known | undefined> = {
     hint: 'Renew it; check the clock of this machine too.',
   },
   CERT_NOT_YET_VALID: {
-    text: (server) => `the certificate of ${server} is not valid yet`,
+    text: (server) => `the certificate of ${server}, or of its authority, is not valid yet`,
     hint: 'Check the clock of this machine.',
     retryable: true,
   },

@@ -1,12 +1,11 @@
 import type { Agent } from 'node:http';
-import type { SecureContext } from 'node:tls';
 import type { Got } from 'got';
-import { assertNever, RemoteError } from '../lib/index.ts';
+import { assertNever, codeOf, RemoteError } from '../lib/index.ts';
 import { type Exchange, exchange } from './exchange.ts';
 import { networkFailure, proxyRefusal } from './network-failure.ts';
 import { proxyFor } from './proxy-settings.ts';
 import { shownHost, shownUrl } from './shown-url.ts';
-import { loadTrust } from './trust.ts';
+import { Trust } from './trust.ts';
 import type { HttpRequest, HttpResponse, HttpTransport, TransportOptions } from './types.ts';
 import { createWayOut, type WayOut } from './ways-out.ts';
 
@@ -16,10 +15,9 @@ import { createWayOut, type WayOut } from './ways-out.ts';
  * Throws ConfigError when the CA file cannot be used.
  */
 export async function createTransport(options: TransportOptions): Promise<HttpTransport> {
-  const secureContext = await loadTrust({
-    caFile: options.caFile,
+  const trust = await Trust.load({
+    ...options,
     caFileKey: options.caFileKey ?? 'runner.connection.server_ca_cert_file',
-    env: options.env,
   });
   const { got } = await import('got');
   const client = got.extend({
@@ -30,19 +28,19 @@ export async function createTransport(options: TransportOptions): Promise<HttpTr
     http2: false,
     headers: { 'user-agent': 'semaphore' },
   });
-  return new Transport(client, secureContext, options);
+  return new Transport(client, trust, options);
 }
 
 class Transport implements HttpTransport {
   readonly #got: Got;
-  readonly #secureContext: () => SecureContext;
+  readonly #trust: Trust;
   readonly #options: TransportOptions;
   /** One pool for each scheme and proxy; in practice one. */
   readonly #ways = new Map<string, Promise<WayOut>>();
 
-  constructor(got: Got, secureContext: () => SecureContext, options: TransportOptions) {
+  constructor(got: Got, trust: Trust, options: TransportOptions) {
     this.#got = got;
-    this.#secureContext = secureContext;
+    this.#trust = trust;
     this.#options = options;
   }
 
@@ -50,6 +48,7 @@ class Transport implements HttpTransport {
     request.signal?.throwIfAborted();
     const url = new URL(request.url);
     const proxy = proxyFor(url, this.#options.env);
+    if (await this.#trust.refresh()) this.#retireWays();
     const way = await this.#wayTo(url, proxy);
     const ended = await this.#exchange(way, request);
     request.signal?.throwIfAborted();
@@ -69,7 +68,13 @@ class Transport implements HttpTransport {
           hint: 'Does the URL lead to a Semaphore server?',
         });
       case 'failed':
-        throw networkFailure(ended.error, { endpoint, url, proxy, timeoutMs: request.timeoutMs });
+        throw networkFailure(ended.error, {
+          endpoint,
+          url,
+          proxy,
+          timeoutMs: request.timeoutMs,
+          clientCertificate: this.#options.clientCertificate !== undefined,
+        });
       default:
         return assertNever(ended);
     }
@@ -81,15 +86,33 @@ class Transport implements HttpTransport {
     this.#ways.clear();
   }
 
+  /** What runs goes on; the next request connects anew, with the certificates of now. */
+  #retireWays(): void {
+    for (const way of this.#ways.values()) {
+      void way.then(({ agents }) =>
+        forEachAgent(agents, (agent) => {
+          agent.maxFreeSockets = 0;
+          dropIdle(agent);
+        }),
+      );
+    }
+    this.#ways.clear();
+  }
+
   /**
    * A server may close a kept-alive connection at the very moment the next request is written to it. The request was not taken then,
-   * so it is sent once more, on a new connection, within the same time limit; the caller never learns of it.
+   * so it is sent once more, on a new connection, within the same time limit; the caller never learns of it. Not so a POST: should
+   * the server have taken it all the same, the runner would be registered twice. A PUT may be taken twice.
+   *
+   * A connection that something on the way forgot (a NAT, a firewall) answers nothing: the request fails with the time limit, got
+   * closes its connection, and the others go with it, so that the next request is the first on a new one.
    */
   async #exchange(way: WayOut, request: HttpRequest): Promise<Exchange> {
     const began = performance.now();
     const first = await exchange(this.#got, way, request, request.timeoutMs);
-    if (first.kind !== 'failed' || !first.stale || request.signal?.aborted) return first;
-    forEachAgent(way.agents, dropIdle);
+    if (first.kind !== 'failed') return first;
+    if (first.stale || codeOf(first.error) === 'ETIMEDOUT') forEachAgent(way.agents, dropIdle);
+    if (!first.stale || request.method === 'POST' || request.signal?.aborted) return first;
     const left = Math.max(1, Math.round(request.timeoutMs - (performance.now() - began)));
     return await exchange(this.#got, way, request, left);
   }
@@ -99,7 +122,7 @@ class Transport implements HttpTransport {
     let way = this.#ways.get(key);
     if (!way) {
       const { skipTlsVerify = false } = this.#options;
-      way = createWayOut(url.protocol, proxy, { secureContext: this.#secureContext, skipTlsVerify });
+      way = createWayOut(url.protocol, proxy, { secureContext: () => this.#trust.context(), skipTlsVerify });
       this.#ways.set(key, way);
     }
     return way;

@@ -32,6 +32,20 @@ export interface TransportOptions {
   /** Where `caFile` was configured, for error texts. @default 'runner.connection.server_ca_cert_file' */
   caFileKey?: string | undefined;
   skipTlsVerify?: boolean | undefined;
+  /** Shown to servers that ask for one (mTLS). */
+  clientCertificate?: ClientCertificateOptions | undefined;
+  /** Told, in a sentence, when a certificate file has changed and cannot be used; the one read before stays in use. */
+  onWarning?: ((text: string) => void) | undefined;
   /** Where `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` (either case) are read from. */
   env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Files of PEM texts; all are read again when they change. */
+export interface ClientCertificateOptions {
+  certFile: string;
+  /** @default the key is in `certFile` too */
+  keyFile?: string | undefined;
+  /** Of an encrypted key. */
+  passphrase?: string | undefined;
+  passphraseFile?: string | undefined;
 }

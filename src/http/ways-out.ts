@@ -24,8 +24,17 @@ interface TlsChecks {
   rejectUnauthorized: boolean;
 }
 
-/** The poller and the reporter need one connection each; more idle ones would only go stale. */
-const pool = { keepAlive: true, maxFreeSockets: 2 };
+/**
+ * The poller and the reporter need one connection each; more idle ones would only go stale. `keepAlive` also turns on TCP's own, so that
+ * the kernel notices a peer that is gone.
+ */
+const pool = {
+  keepAlive: true,
+  maxFreeSockets: 2,
+  // Of a name with IPv6 and IPv4 addresses each gets this long before the next is tried; Node's 250 ms are too short for slow lines.
+  autoSelectFamily: true,
+  autoSelectFamilyAttemptTimeout: 1000,
+};
 
 /** After this long a proxy that does not answer to CONNECT is given up, whatever the caller waits for. */
 const CONNECT_TIMEOUT_MS = 60_000;

@@ -23,14 +23,14 @@ export async function closeServers(): Promise<void> {
   await Promise.all(running.splice(0).map((close) => close()));
 }
 
-async function start(server: TcpServer): Promise<number> {
+async function start(server: TcpServer, host = '127.0.0.1'): Promise<number> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   running.push(
     () =>
       new Promise((resolve) => {
@@ -57,11 +57,11 @@ function counted(server: Server | TcpServer): () => number {
   return () => connections;
 }
 
-/** An HTTP server; HTTPS with `tls`. */
-export async function serveHttp(listener: RequestListener, tls?: ServerOptions): Promise<TestServer> {
+/** An HTTP server; HTTPS with `tls`. `host` may be `::1`. */
+export async function serveHttp(listener: RequestListener, tls?: ServerOptions, host?: string): Promise<TestServer> {
   const server = tls ? createTlsServer(tls, listener) : createServer(listener);
   const connections = counted(server);
-  const port = await start(server);
+  const port = await start(server, host);
   return { port, url: tls ? `https://localhost:${port}` : `http://127.0.0.1:${port}`, connections };
 }
 
@@ -155,4 +155,21 @@ export async function serveProxy(options: TestProxyOptions = {}): Promise<TestPr
   const connections = counted(server);
   const port = await start(server);
   return { port, url: `${options.tls ? 'https' : 'http'}://localhost:${port}`, connections, seen };
+}
+
+/** A port that nobody listens on, for a server that cannot choose one itself. */
+export async function freePort(): Promise<number> {
+  const server = createTcpServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+export function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(true));
+    socket.on('error', () => resolve(false));
+    socket.on('connect', () => socket.destroy());
+  });
 }

@@ -193,7 +193,7 @@ describe('kept-alive connections', () => {
     expect(connections()).toBe(1);
   });
 
-  it.each(['GET', 'PUT', 'POST', 'DELETE'] as const)(
+  it.each(['GET', 'PUT', 'DELETE'] as const)(
     'that the server closed just when %s was written are replaced without a word',
     async (method) => {
       const requests: string[] = [];
@@ -208,7 +208,7 @@ describe('kept-alive connections', () => {
         });
       });
       const transport = await open();
-      const request = ask(url, method === 'PUT' || method === 'POST' ? { method, body: '{}' } : { method });
+      const request = ask(url, method === 'PUT' ? { method, body: '{}' } : { method });
       await transport.request(request);
       expect((await transport.request(request)).body.toString()).toBe('ok');
       expect(connections()).toBe(2);
@@ -279,7 +279,10 @@ describe('failures', () => {
   it('to resolve the name', async () => {
     expect(await failure((await open()).request(ask('http://user:secret@no-such-host.invalid/x')))).toMatchObject({
       kind: 'network',
-      message: 'cannot connect to no-such-host.invalid:80: its name cannot be resolved',
+      // The second where no DNS server can be reached.
+      message: expect.stringMatching(
+        /^cannot connect to no-such-host\.invalid:80: (there is no such host name|its name cannot be resolved at the moment)$/,
+      ),
       hint: expect.stringContaining('DNS'),
       endpoint: 'GET http://no-such-host.invalid/x',
     });
