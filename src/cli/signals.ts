@@ -1,9 +1,11 @@
-/** The two ways to end a long-running command; the shape the runner expects. */
+/** The ways to end a long-running command; the shape the runner expects. */
 export interface ShutdownSignals {
   /** Aborted by the first signal; its reason is the signal's name. */
   drain: AbortSignal;
   /** Aborted by the second. */
   cancel: AbortSignal;
+  /** Aborted by SIGUSR2, which means to leave what runs to a successor. */
+  leave: AbortSignal;
 }
 
 export interface ShutdownListener {
@@ -19,15 +21,19 @@ export interface ShutdownListener {
 export function listenForShutdown(target: Pick<NodeJS.Process, 'on' | 'off'> = process): ShutdownListener {
   const drain = new AbortController();
   const cancel = new AbortController();
+  const leave = new AbortController();
   const onSignal = (name: NodeJS.Signals) => {
     (drain.signal.aborted ? cancel : drain).abort(name);
   };
   const names = ['SIGTERM', 'SIGINT'] as const;
+  const onLeave = () => leave.abort('SIGUSR2');
   for (const name of names) target.on(name, onSignal);
+  target.on('SIGUSR2', onLeave);
   return {
-    signals: { drain: drain.signal, cancel: cancel.signal },
+    signals: { drain: drain.signal, cancel: cancel.signal, leave: leave.signal },
     release: () => {
       for (const name of names) target.off(name, onSignal);
+      target.off('SIGUSR2', onLeave);
     },
   };
 }

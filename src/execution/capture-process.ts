@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { codeOf, messageOf } from '../lib/index.ts';
 import { launchAs, setprivMissing } from './identity.ts';
-import { signalGroup, taskTagVariable } from './process-tree.ts';
+import { captureTagVariable, signalGroup, taskTagVariable } from './process-tree.ts';
 import type { CaptureResult, ProcessResult, ProcessSpec } from './types.ts';
 import { which } from './which.ts';
 
@@ -29,7 +29,7 @@ export function captureProcess(
   return new Promise((resolve) => {
     const child = spawn(launch.command, launch.args, {
       cwd: spec.cwd,
-      env: { ...spec.env, [taskTagVariable]: options.tag },
+      env: { ...spec.env, [taskTagVariable]: options.tag, [captureTagVariable]: options.tag },
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       ...launch.options,

@@ -13,20 +13,27 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { codeOf, removeTree } from '../lib/index.ts';
-import type { Seal } from './seal.ts';
-import type { ProcessResult } from './types.ts';
-
-/** One line of `steps.jsonl`: what happened to a job, in order. Enough to tell after a crash where it stood. */
-export type JobEvent =
-  | { type: 'created'; tag: string; at: number }
-  | { type: 'step-started'; key: string; index: number; pid: number; startTime: string | undefined }
-  | { type: 'step-ended'; key: string; index: number; result: ProcessResult }
-  | { type: 'status'; status: string }
-  | { type: 'commit'; hash: string; message: string }
-  | { type: 'outputs'; document: string };
+import { codeOf, parseOwnJson, removeTree, writeFileAtomicSync } from '../lib/index.ts';
+import { eventsName, readEvents, type JobEvent, type RecordedEvent } from './job-events.ts';
+import { machineLife } from './machine.ts';
+import { Seal } from './seal.ts';
 
 const newline = 10;
+
+/** How far the server has the log, and the time of the last record it has (milliseconds, and the count within them). */
+export interface Acknowledged {
+  offset: number;
+  ms: number;
+  sub: number;
+}
+
+/** What may be on the server although it did not say so. */
+export interface Sending {
+  /** End of it in the log, bytes. */
+  end: number;
+  /** When the log had which size: pairs of (bytes, milliseconds since the epoch). */
+  times: readonly (readonly [number, number])[];
+}
 
 /**
  * The directory that is the truth about one job (architecture, decision 1). Writing is synchronous on purpose: every call
@@ -34,51 +41,73 @@ const newline = 10;
  *
  *     job.sealed       the job, encrypted                   output.log   raw output, append only
  *     secrets.sealed   what to mask in the log, encrypted   acked        bytes of output.log the server has
- *     steps.jsonl      events, append only                  exit.<n>     exit code of step n
+ *     steps.jsonl      events, append only                  sending      times of what is on its way to the server
+ *     exit.<n>         pid and exit code of step n
  */
 export class JobDirectory {
   readonly path: string;
   /** Value of the environment tag that all processes of the job carry. */
   readonly tag: string;
+  /** Milliseconds since the epoch at which the job was begun. */
+  readonly createdAt: number;
   /** Descriptor of `output.log`, opened for appending and reading. */
   readonly logFd: number;
   readonly #root: string;
   readonly #ackedFd: number;
-  readonly #stepsFd: number;
+  readonly #eventsFd: number;
+  /** Undefined when the key was sealed with another token. */
+  readonly #seal: Seal | undefined;
   #steps: number;
+  #lines: number;
   #closed = false;
 
-  private constructor(root: string, path: string, tag: string, steps: number) {
+  private constructor(root: string, path: string, seal: Seal | undefined, events: readonly RecordedEvent[]) {
+    const created = events.find((event) => event.type === 'created');
+    if (!created) throw new Error(`${path} is no job directory`);
     this.#root = root;
     this.path = path;
-    this.tag = tag;
-    this.#steps = steps;
+    this.tag = created.tag;
+    this.createdAt = created.at;
+    this.#seal = seal;
+    this.#steps = events.filter((event) => event.type === 'step-starting').length;
+    this.#lines = events.at(-1)?.lines ?? 0;
     this.logFd = openSync(this.logPath, 'a+', 0o600);
     this.#ackedFd = openSync(join(path, 'acked'), constants.O_RDWR | constants.O_CREAT, 0o600);
-    this.#stepsFd = openSync(join(path, 'steps.jsonl'), 'a', 0o600);
+    this.#eventsFd = openSync(join(path, eventsName), 'a', 0o600);
   }
 
   /** Makes the directory of job `id` below `root` (both 0700). Throws the system error when that is not possible. */
-  static async create(root: string, id: number, content: string, seal: Seal): Promise<JobDirectory> {
+  static async create(root: string, id: number, content: string, tokenSeal: Seal): Promise<JobDirectory> {
     const path = join(root, String(id));
     mkdirSync(root, { recursive: true, mode: 0o700 });
     // A leftover of the same id was finished or given up by recovery; its log must not mix with the new one.
     if (existsSync(path)) await removeTree(path, root);
     mkdirSync(path, { mode: 0o700 });
+    const seal = Seal.random();
     writeFileSync(join(path, 'job.sealed'), seal.close(content), { mode: 0o600 });
     const tag = `${id}-${randomBytes(9).toString('base64url')}`;
-    const directory = new JobDirectory(root, path, tag, 0);
-    directory.record({ type: 'created', tag, at: Date.now() });
-    return directory;
+    const key = tokenSeal.closeKey(seal);
+    const created = {
+      type: 'created',
+      tag,
+      at: Date.now(),
+      machine: machineLife(),
+      key,
+      logSize: 0,
+      lines: 0,
+    } as const;
+    writeFileSync(join(path, eventsName), `${JSON.stringify(created)}\n`, { mode: 0o600 });
+    return new JobDirectory(root, path, seal, [created]);
   }
 
   /** Opens what an earlier process left. Undefined when there is no usable record of it. */
-  static open(root: string, id: number): JobDirectory | undefined {
+  static open(root: string, id: number, tokenSeal: Seal): JobDirectory | undefined {
     const path = join(root, String(id));
     const events = readEvents(path);
-    const created = events.find((event) => event.type === 'created');
-    if (!created) return undefined;
-    return new JobDirectory(root, path, created.tag, events.filter((event) => event.type === 'step-started').length);
+    const keys = events.flatMap((event) => (event.type === 'created' || event.type === 'resealed' ? [event.key] : []));
+    if (keys.length === 0) return undefined;
+    const seals = keys.toReversed().flatMap((key) => tokenSeal.openKey(key) ?? []);
+    return new JobDirectory(root, path, seals[0], events);
   }
 
   /** Ids of the job directories below `root`. */
@@ -102,37 +131,72 @@ export class JobDirectory {
     return fstatSync(this.logFd).size;
   }
 
-  /** The job as it was given to `create`, or undefined when `seal` belongs to another token. */
-  readJob(seal: Seal): string | undefined {
-    return seal.open(readFileSync(join(this.path, 'job.sealed')));
+  /** The job as it was given to `create`, or undefined when it was sealed with another token. */
+  readJob(): string | undefined {
+    return this.#seal?.open(readFileSync(join(this.path, 'job.sealed')));
   }
 
   /** Replaces the list of texts that must not leave this machine with the log. */
-  writeSecrets(secrets: Iterable<string>, seal: Seal): void {
-    writeFileSync(join(this.path, 'secrets.sealed'), seal.close(JSON.stringify([...secrets])), { mode: 0o600 });
+  writeSecrets(secrets: Iterable<string>): void {
+    if (!this.#seal) return;
+    writeFileAtomicSync(join(this.path, 'secrets.sealed'), this.#seal.close(JSON.stringify([...secrets])));
   }
 
   /** The list, empty when none was written; undefined when it cannot be read, so that the log must not be sent. */
-  readSecrets(seal: Seal): string[] | undefined {
+  readSecrets(): string[] | undefined {
     const path = join(this.path, 'secrets.sealed');
+    if (!this.#seal) return undefined;
     if (!existsSync(path)) return [];
-    const text = seal.open(readFileSync(path));
+    const text = this.#seal.open(readFileSync(path));
     const list: unknown = text === undefined ? undefined : JSON.parse(text);
     return Array.isArray(list) ? list.map(String) : undefined;
   }
 
-  events(): JobEvent[] {
+  /** Lets a runner with another token read the job, too. Nothing when this one cannot. */
+  reseal(tokenSeal: Seal): void {
+    if (this.#seal) this.record({ type: 'resealed', key: tokenSeal.closeKey(this.#seal) });
+  }
+
+  events(): RecordedEvent[] {
     return readEvents(this.path);
   }
 
   record(event: JobEvent): void {
-    writeSync(this.#stepsFd, `${JSON.stringify(event)}\n`);
+    const recorded = { ...event, logSize: this.logSize, lines: this.#lines };
+    writeSync(this.#eventsFd, `${JSON.stringify(recorded)}\n`);
+  }
+
+  /** Records the value of something that is done once; it must survive JSON. */
+  recordOnce(key: string, value: unknown): void {
+    const sealed = this.#seal?.close(JSON.stringify({ value })).toString('base64');
+    if (sealed !== undefined) this.record({ type: 'once', key, sealed });
+  }
+
+  /** The values recorded so, by key. */
+  readOnce(): Map<string, unknown> {
+    const values = new Map<string, unknown>();
+    for (const event of this.events()) {
+      if (event.type !== 'once') continue;
+      const text = this.#seal?.open(Buffer.from(event.sealed, 'base64'));
+      if (text !== undefined) values.set(event.key, parseOwnJson<{ value?: unknown }>(text).value);
+    }
+    return values;
+  }
+
+  /** False when the machine was restarted since the job was begun, or this is another container. */
+  isOfThisMachineLife(): boolean {
+    return this.events().some((event) => event.type === 'created' && event.machine === machineLife());
   }
 
   /** Number and exit file of the next step. */
   nextStep(): { index: number; exitFile: string } {
     this.#steps += 1;
-    return { index: this.#steps, exitFile: join(this.path, `exit.${this.#steps}`) };
+    return { index: this.#steps, exitFile: this.exitFile(this.#steps) };
+  }
+
+  /** Exit file of step `index`. */
+  exitFile(index: number): string {
+    return join(this.path, `exit.${index}`);
   }
 
   /** Appends a line of our own, on a line of its own even when the tool's last one has no end yet. */
@@ -141,17 +205,38 @@ export class JobDirectory {
     const last = Buffer.alloc(1, newline);
     if (size > 0) readSync(this.logFd, last, 0, 1, size - 1);
     writeSync(this.logFd, `${last[0] === newline ? '' : '\n'}${text}\n`);
+    this.#lines += 1;
   }
 
-  /** Bytes of the log that the server has accepted; 0 before the first acknowledgement. */
-  readAcked(): number {
-    const text = readFileSync(join(this.path, 'acked'), 'latin1');
-    return Number.parseInt(text, 10) || 0;
+  /** Counts a line that an earlier process appended without recording anything after it. */
+  countLine(): void {
+    this.#lines += 1;
   }
 
-  /** One small write in place: a reader sees the old number or the new one. */
-  writeAcked(offset: number): void {
-    writeSync(this.#ackedFd, `${String(offset).padStart(19, '0')}\n`, 0, 'latin1');
+  /** What the server has accepted; nothing before the first acknowledgement. */
+  readAcked(): Acknowledged {
+    const [offset, ms, sub] = readFileSync(join(this.path, 'acked'), 'latin1').split(/\s+/).map(Number);
+    return { offset: offset || 0, ms: ms || 0, sub: sub || 0 };
+  }
+
+  /** One small write in place: a reader sees the old numbers or the new ones. */
+  writeAcked({ offset, ms, sub }: Acknowledged): void {
+    const numbers = [offset, ms, sub].map((number) => String(number).padStart(16, '0'));
+    writeSync(this.#ackedFd, `${numbers.join(' ')}\n`, 0, 'latin1');
+  }
+
+  /** Before a part of the log is sent: sent again, also by another process, it has the same times. */
+  writeSending(sending: Sending): void {
+    writeFileAtomicSync(join(this.path, 'sending'), JSON.stringify(sending));
+  }
+
+  readSending(): Sending {
+    try {
+      return parseOwnJson<Sending>(readFileSync(join(this.path, 'sending'), 'latin1'));
+    } catch {
+      // None yet: nothing was sent.
+      return { end: 0, times: [] };
+    }
   }
 
   /** Closes the descriptors; the directory stays. */
@@ -160,7 +245,7 @@ export class JobDirectory {
     this.#closed = true;
     closeSync(this.logFd);
     closeSync(this.#ackedFd);
-    closeSync(this.#stepsFd);
+    closeSync(this.#eventsFd);
   }
 
   /** Closes and removes the directory. */
@@ -168,43 +253,4 @@ export class JobDirectory {
     this.close();
     await removeTree(this.path, this.#root);
   }
-}
-
-function readEvents(path: string): JobEvent[] {
-  let text: string;
-  try {
-    text = readFileSync(join(path, 'steps.jsonl'), 'utf8');
-  } catch {
-    return [];
-  }
-  const lines = text.split('\n');
-  // The last piece is empty, or a line that a crash cut short.
-  lines.pop();
-  return lines.flatMap((line) => {
-    const event = parseEvent(line);
-    return event ? [event] : [];
-  });
-}
-
-/** Only this program writes the file; what a crash garbled is left out. */
-function parseEvent(line: string): JobEvent | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return isJobEvent(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const eventTypes: ReadonlySet<unknown> = new Set([
-  'created',
-  'step-started',
-  'step-ended',
-  'status',
-  'commit',
-  'outputs',
-]);
-
-function isJobEvent(value: unknown): value is JobEvent {
-  return typeof value === 'object' && value !== null && 'type' in value && eventTypes.has(value.type);
 }

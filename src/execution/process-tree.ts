@@ -10,6 +10,9 @@ import { codeOf } from '../lib/index.ts';
 /** Name of the environment variable that tags every process of a task. */
 export const taskTagVariable = 'SEMAPHORE_TASK_TAG';
 
+/** The same for processes that live only as long as the runner that started them, because it reads what they print. */
+export const captureTagVariable = 'SEMAPHORE_TASK_CAPTURE';
+
 /** Rounds of the sweep; each round kills all it sees, so only a fork bomb outlives several. */
 const maxSweepRounds = 20;
 
@@ -25,9 +28,14 @@ export function signalGroup(pgid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
+/** True when the environment of process `pid` carries `tag`. */
+export function isTagged(pid: number, tag: string): boolean {
+  return environmentOf(pid)?.includes(`${taskTagVariable}=${tag}\0`) ?? false;
+}
+
 /** Process ids, other than our own, whose environment carries `tag`; empty where there is no `/proc`. */
-export function findTagged(tag: string): number[] {
-  const needle = Buffer.from(`${taskTagVariable}=${tag}\0`);
+export function findTagged(tag: string, variable: string = taskTagVariable): number[] {
+  const needle = Buffer.from(`${variable}=${tag}\0`);
   const found: number[] = [];
   for (const name of processEntries()) {
     const pid = Number(name);
@@ -41,10 +49,10 @@ export function findTagged(tag: string): number[] {
  * Kills every process that carries `tag`, until none is left or the rounds are used up. Returns how many processes were
  * signalled; zombies have no environment and are not counted.
  */
-export function sweepTagged(tag: string): number {
+export function sweepTagged(tag: string, variable: string = taskTagVariable): number {
   const killed = new Set<number>();
   for (let round = 0; round < maxSweepRounds; round += 1) {
-    const pids = findTagged(tag);
+    const pids = findTagged(tag, variable);
     if (pids.length === 0) break;
     for (const pid of pids) {
       if (kill(pid)) killed.add(pid);

@@ -1,20 +1,23 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { codeOf, messageOf, processStartTime } from '../lib/index.ts';
+import { readExitFile } from './exit-file.ts';
 import { launchAs, setprivMissing } from './identity.ts';
-import { signalGroup, sweepTagged, taskTagVariable } from './process-tree.ts';
+import { signalGroup, taskTagVariable } from './process-tree.ts';
+import { drainMs, resultOfCode } from './result.ts';
+import { climbLadder, type RunningLadder } from './stop-ladder.ts';
 import type { ProcessResult, ProcessSpec } from './types.ts';
 import { which } from './which.ts';
 
 /**
- * The shell around every tool. It does two things that must go on when the runner is killed: it writes the tool's exit
- * code to descriptor 3 (a file; 4 tells a living runner at once), and it puts a pipe with a `cat` behind it between the
- * tool and the log. Without the pipe a script's `echo … > /dev/stderr` would open the log file itself and truncate it.
+ * The shell around every tool. It does two things that must go on when the runner is killed: it writes its own pid and then
+ * the tool's exit code to descriptor 3 (a file; 4 tells a living runner at once), and it puts a pipe with a `cat` behind it
+ * between the tool and the log. Without the pipe a script's `echo … > /dev/stderr` would open the log file itself and truncate it.
  * The traps keep the shells alive through a signal to the group; unlike ignored signals they are not inherited by the
  * tool. `cat` ignores the signals and ends with the pipe, so that nothing a tool says while it stops is lost. What the
  * shell itself would say of a killed tool ("Terminated") goes to /dev/null.
  */
-const trapSignals = 'trap : HUP INT QUIT TERM; ';
+const firstActs = 'trap : HUP INT QUIT TERM; echo $$ >&3; ';
 const wrapperScript =
   '{ trap : HUP INT QUIT TERM; (exec "$@" 2>&1 3>&- 4>&-); code=$?; echo "$code" >&3; echo "$code" >&4; } 2>/dev/null | ' +
   '{ trap "" HUP INT QUIT TERM; exec cat 3>&- 4>&-; }';
@@ -25,13 +28,10 @@ const wrapperScript =
  */
 const withStdin = 'cat 2>/dev/null 3>&- 4>&- | ';
 
-/** How long output of survivors is waited for after the tool itself has ended, milliseconds (spec 5.10). */
-const drainMs = 250;
-
 export interface RunProcessOptions {
   /** Append-only descriptor that becomes stdout and stderr. */
   logFd: number;
-  /** File the exit code is written to; created, mode 0600. */
+  /** File that pid and exit code are written to; created, mode 0600. */
   exitFile: string;
   /** Value of the environment tag by which stray descendants are found. */
   tag: string;
@@ -55,7 +55,7 @@ export async function runProcess(spec: ProcessSpec, options: RunProcessOptions):
   let exitFd: number | undefined;
   try {
     exitFd = openSync(options.exitFile, 'w', 0o600);
-    const script = `${trapSignals}${spec.stdin ? withStdin : ''}${wrapperScript}`;
+    const script = `${firstActs}${spec.stdin ? withStdin : ''}${wrapperScript}`;
     const launch = launchAs(spec, '/bin/sh', ['-c', script, 'semaphore-step', executable.path, ...spec.args]);
     if (!launch) return { kind: 'unstartable', code: 'EPERM', message: setprivMissing };
     const child = spawn(launch.command, launch.args, {
@@ -85,25 +85,16 @@ function supervise(child: ChildProcess, spec: ProcessSpec, options: RunProcessOp
   return new Promise((resolve) => {
     const { pid } = child;
     const told = child.stdio[4];
-    let killTimer: NodeJS.Timeout | undefined;
     let drainTimer: NodeJS.Timeout | undefined;
-    let stopping = false;
+    let ladder: RunningLadder | undefined;
 
     const stop = (): void => {
-      if (pid === undefined) return;
-      stopping = true;
-      // A process that stopped itself (SIGSTOP) sees no signal but KILL until it is continued.
-      signalGroup(pid, spec.stop.signal);
-      signalGroup(pid, 'SIGCONT');
-      killTimer = setTimeout(() => {
-        signalGroup(pid, 'SIGKILL');
-        sweepTagged(options.tag);
-      }, spec.stop.graceMs);
+      if (pid !== undefined) ladder = climbLadder(pid, spec.stop, options.tag);
     };
     const settle = (result: ProcessResult): void => {
       if (child.stdin) spec.stdin?.unpipe(child.stdin);
       child.stdin?.destroy();
-      clearTimeout(killTimer);
+      ladder?.cancel();
       clearTimeout(drainTimer);
       told?.destroy();
       options.signal.removeEventListener('abort', stop);
@@ -127,7 +118,7 @@ function supervise(child: ChildProcess, spec: ProcessSpec, options: RunProcessOp
     child.once('exit', () => {
       // What the tool left running in its group goes with it, as after every end.
       if (pid !== undefined) signalGroup(pid, 'SIGKILL');
-      settle(stopping ? { kind: 'stopped' } : resultFrom(options.exitFile));
+      settle(ladder ? { kind: 'stopped' } : resultFrom(options.exitFile));
     });
     if (pid === undefined) return;
     options.onStart?.(pid, processStartTime(pid));
@@ -136,35 +127,8 @@ function supervise(child: ChildProcess, spec: ProcessSpec, options: RunProcessOp
   });
 }
 
-const signalNames: Readonly<Record<number, string>> = {
-  1: 'SIGHUP',
-  2: 'SIGINT',
-  3: 'SIGQUIT',
-  4: 'SIGILL',
-  6: 'SIGABRT',
-  7: 'SIGBUS',
-  8: 'SIGFPE',
-  9: 'SIGKILL',
-  11: 'SIGSEGV',
-  13: 'SIGPIPE',
-  14: 'SIGALRM',
-  15: 'SIGTERM',
-};
-
-/** The tool's result from the wrapper's exit file; without one the wrapper itself was killed. */
+/** The tool's result from the exit file; without a code in it the shell around the tool was killed. */
 function resultFrom(exitFile: string): ProcessResult {
-  const code = readExitFile(exitFile);
-  if (code === undefined) return { kind: 'signalled', signal: 'SIGKILL' };
-  const name = code > 128 ? signalNames[code - 128] : undefined;
-  return name ? { kind: 'signalled', signal: name } : { kind: 'exited', code };
-}
-
-/** The exit code a wrapper wrote, or undefined while there is none (a line without its end is not yet written). */
-export function readExitFile(path: string): number | undefined {
-  try {
-    const text = readFileSync(path, 'utf8');
-    return text.endsWith('\n') ? Number.parseInt(text, 10) : undefined;
-  } catch {
-    return undefined;
-  }
+  const { code } = readExitFile(exitFile);
+  return code === undefined ? { kind: 'signalled', signal: 'SIGKILL' } : resultOfCode(code);
 }

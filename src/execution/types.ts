@@ -31,7 +31,9 @@ export type ProcessResult =
   /** It was ended by us because the task's signal was aborted. */
   | { kind: 'stopped' }
   /** It could not be started: `code` is `ENOENT`, `EACCES`, … */
-  | { kind: 'unstartable'; code: string; message: string };
+  | { kind: 'unstartable'; code: string; message: string }
+  /** It went on without a runner and is gone now, without an exit code: it was killed while nobody looked. */
+  | { kind: 'lost' };
 
 /** Result of a short helper process whose standard output is wanted and not part of the log. */
 export interface CaptureResult {

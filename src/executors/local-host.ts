@@ -2,11 +2,13 @@ import { readSync } from 'node:fs';
 import {
   captureProcess,
   runProcess,
+  takeOverProcess,
   type CaptureResult,
   type JobDirectory,
   type ProcessResult,
 } from '../execution/index.ts';
-import type { Commit, Step, TaskHost } from '../tasks/types.ts';
+import type { Commit, Decision, Step, TaskHost } from '../tasks/types.ts';
+import { TaskRecord, type RecordedStep } from './task-record.ts';
 
 /** How much of a step's output is looked at when nothing else is asked for, bytes. */
 const tailBytes = 16 * 1024;
@@ -15,6 +17,10 @@ export interface LocalHostOptions {
   directory: JobDirectory;
   /** Aborted when the task is to stop. */
   signal: AbortSignal;
+  /** An earlier process began this task: play it again from its record. @default false */
+  resumed?: boolean;
+  /** It is not played again but ended: only what is said at the end may be in the log already. @default false */
+  atEnd?: boolean;
   addSecret: (value: string) => void;
   setStatus: TaskHost['setStatus'];
   waitForDecision: TaskHost['waitForDecision'];
@@ -29,39 +35,155 @@ interface Range {
 
 /** Runs the steps of one task as processes of this machine, with the job directory as their log and their record. */
 export function createLocalHost(options: LocalHostOptions): TaskHost {
-  const { directory, signal } = options;
-  const ranges = new Map<string, Range>();
-  return {
-    signal,
-    run: async (step) => {
-      const range: Range = { start: directory.logSize, end: undefined };
-      ranges.set(step.key, range);
-      const result = await runStep(step, directory, signal);
-      range.end = directory.logSize;
-      return result;
-    },
-    capture: (step): Promise<CaptureResult> => captureProcess(step, { tag: directory.tag, signal }),
-    tail: (key, bytes = tailBytes) => Promise.resolve(readTail(directory, ranges.get(key), bytes)),
-    log: (line) => directory.appendLine(line),
-    addSecret: options.addSecret,
-    setStatus: options.setStatus,
-    waitForDecision: options.waitForDecision,
-    setCommit: options.setCommit,
-  };
+  return new LocalHost(options).host;
 }
 
-async function runStep(step: Step, directory: JobDirectory, signal: AbortSignal): Promise<ProcessResult> {
-  const { key } = step;
-  const { index, exitFile } = directory.nextStep();
-  const result = await runProcess(step, {
-    logFd: directory.logFd,
-    exitFile,
-    tag: directory.tag,
-    signal,
-    onStart: (pid, startTime) => directory.record({ type: 'step-started', key, index, pid, startTime }),
-  });
-  directory.record({ type: 'step-ended', key, index, result });
-  return result;
+/**
+ *     replaying ──first thing that the record does not hold──▶ live
+ *
+ * While replaying, what is asked for comes from the record, and what is said was said before.
+ */
+class LocalHost {
+  readonly #options: LocalHostOptions;
+  readonly #ranges = new Map<string, Range>();
+  readonly #turns = new Map<string, number>();
+  #record: TaskRecord | undefined;
+  readonly #whole: TaskRecord | undefined;
+  /** Lines that the task has said, from the beginning. */
+  #said = 0;
+  #lastStatus: Parameters<TaskHost['setStatus']>[0] | undefined;
+
+  constructor(options: LocalHostOptions) {
+    this.#options = options;
+    this.#whole = options.resumed === true ? new TaskRecord(options.directory) : undefined;
+    this.#record = this.#whole;
+    if (options.atEnd === true) this.#said = this.#whole?.lines ?? 0;
+  }
+
+  get host(): TaskHost {
+    const { directory, signal, addSecret, resumed = false } = this.#options;
+    return {
+      signal,
+      resumed,
+      addSecret,
+      run: (step) => this.#run(step),
+      capture: (step) => this.#capture(step),
+      tail: (key, bytes = tailBytes) => Promise.resolve(readTail(directory, this.#ranges.get(key), bytes)),
+      log: (line) => this.#log(line),
+      setStatus: (status) => this.#setStatus(status),
+      waitForDecision: () => this.#decision(),
+      setCommit: (commit) => this.#options.setCommit(commit),
+      once: (key, work) => this.#once(`once ${key}`, work),
+      wasInterrupted: (key) => this.#whole?.wasInterrupted(key) ?? false,
+    };
+  }
+
+  async #run(step: Step): Promise<ProcessResult> {
+    const { directory } = this.#options;
+    const recorded = this.#record?.step(step.key, this.#turn(step.key));
+    if (recorded?.result) {
+      this.#ranges.set(step.key, { start: recorded.logStart, end: recorded.logEnd });
+      return recorded.result;
+    }
+    this.#goLive();
+    const range: Range = { start: recorded?.logStart ?? directory.logSize, end: undefined };
+    this.#ranges.set(step.key, range);
+    const taken = recorded ? await this.#takeOver(step, recorded) : undefined;
+    const result = taken ?? (await this.#start(step));
+    range.end = directory.logSize;
+    return result;
+  }
+
+  async #takeOver(step: Step, { index, pid, startTime }: RecordedStep): Promise<ProcessResult | undefined> {
+    const { directory, signal } = this.#options;
+    const result = await takeOverProcess({
+      exitFile: directory.exitFile(index),
+      pid,
+      startTime,
+      tag: directory.tag,
+      stop: step.stop,
+      signal,
+    });
+    if (result) directory.record({ type: 'step-ended', key: step.key, index, result });
+    return result;
+  }
+
+  async #start(step: Step): Promise<ProcessResult> {
+    const { directory, signal } = this.#options;
+    const { key } = step;
+    const { index, exitFile } = directory.nextStep();
+    directory.record({ type: 'step-starting', key, index, stop: step.stop });
+    const result = await runProcess(step, {
+      logFd: directory.logFd,
+      exitFile,
+      tag: directory.tag,
+      signal,
+      onStart: (pid, startTime) => directory.record({ type: 'step-started', key, index, pid, startTime }),
+    });
+    directory.record({ type: 'step-ended', key, index, result });
+    return result;
+  }
+
+  async #capture(step: Step): Promise<CaptureResult> {
+    const { directory, signal } = this.#options;
+    const key = `capture ${step.key} ${this.#turn(`capture ${step.key}`)}`;
+    if (this.#record?.hasValue(key)) return this.#record.value(key);
+    this.#goLive();
+    const captured = await captureProcess(step, { tag: directory.tag, signal });
+    if (captured.result.kind !== 'stopped') directory.recordOnce(key, captured);
+    return captured;
+  }
+
+  async #once<Value>(key: string, work: () => Promise<Value>): Promise<Value> {
+    if (this.#record?.hasValue(key)) {
+      const standing = this.#record.standing(key);
+      this.#said = standing?.lines ?? this.#said;
+      for (const [name, turn] of standing?.turns ?? []) this.#turns.set(name, turn);
+      return this.#record.value(key);
+    }
+    // Not live yet: what the work does may be in the record, step by step.
+    const value = await work();
+    this.#goLive();
+    this.#options.directory.recordOnce(key, value);
+    return value;
+  }
+
+  async #decision(): Promise<Decision> {
+    const key = `decision ${this.#turn('decision')}`;
+    if (this.#record?.hasValue(key)) return this.#record.value(key);
+    this.#lastStatus = undefined;
+    this.#goLive();
+    const decision = await this.#options.waitForDecision();
+    this.#options.directory.recordOnce(key, decision);
+    return decision;
+  }
+
+  #log(line: string): void {
+    const { directory } = this.#options;
+    const found = this.#record?.hasLine(this.#said, line);
+    this.#said += 1;
+    if (found === 'after') directory.countLine();
+    else if (found === undefined) directory.appendLine(line);
+  }
+
+  #setStatus(status: Parameters<TaskHost['setStatus']>[0]): void {
+    if (this.#record) this.#lastStatus = status;
+    else this.#options.setStatus(status);
+  }
+
+  #goLive(): void {
+    if (!this.#record) return;
+    this.#record = undefined;
+    // It may not have come as far as to the record.
+    if (this.#lastStatus !== undefined) this.#options.setStatus(this.#lastStatus);
+  }
+
+  /** How often a key was used before, from 0. */
+  #turn(key: string): number {
+    const turn = this.#turns.get(key) ?? 0;
+    this.#turns.set(key, turn + 1);
+    return turn;
+  }
 }
 
 function readTail(directory: JobDirectory, range: Range | undefined, bytes: number): string {

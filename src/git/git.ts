@@ -66,6 +66,8 @@ function failure(result: ProcessResult, output: string): GitOutcome<never> {
         kind: 'failed',
         failure: { kind: 'other', said: `git was ended by ${result.signal}`, retryable: true },
       };
+    case 'lost':
+      return { kind: 'failed', failure: { kind: 'other', said: 'git was killed', retryable: true } };
     case 'exited':
       return { kind: 'failed', failure: classifyFailure(output) };
     default:

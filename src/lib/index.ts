@@ -16,5 +16,6 @@ export {
   type RemoteErrorOptions,
   type UserErrorOptions,
 } from './errors.ts';
+export { parseOwnJson } from './own-json.ts';
 export { processStartTime } from './process-start.ts';
 export { removeTree } from './remove-tree.ts';

@@ -25,6 +25,8 @@ export interface LogCursorOptions {
   offset?: number;
   /** Time of the last record before that. @default none */
   time?: RecordTime;
+  /** End of what was sent and may have arrived. @default 0 */
+  sent?: number;
 }
 
 /** Records that were written for the wire, and the position that acknowledging them moves the cursor to. */
@@ -64,12 +66,13 @@ export class LogCursor {
   #offset: number;
   #time: RecordTime;
   /** End of what was read for sending: the server may have it although it did not say so. */
-  #sent = 0;
+  #sent: number;
 
   constructor(options: LogCursorOptions) {
     this.#options = options;
     this.#offset = options.offset ?? 0;
     this.#time = options.time ?? { ms: 0, sub: 0 };
+    this.#sent = options.sent ?? 0;
   }
 
   /** Bytes that the server has. */

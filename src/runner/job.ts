@@ -1,19 +1,14 @@
 import { createLocalHost } from '../executors/index.ts';
-import { JobDirectory, sweepTagged, type Seal } from '../execution/index.ts';
+import { captureTagVariable, JobDirectory, stopRecordedSteps, sweepTagged, type Seal } from '../execution/index.ts';
 import { messageOf, type Clock } from '../lib/index.ts';
-import { createMasker, Follower, LogCursor, TimeMarks, type LogBatch, type Masker } from '../logs/index.ts';
-import {
-  isFinished,
-  isTaskStatus,
-  type AccessKey,
-  type JobData,
-  type ProgressBody,
-  type TaskStatus,
-} from '../protocol/ui/index.ts';
+import { createMasker, type LogBatch } from '../logs/index.ts';
+import { isFinished, type AccessKey, type JobData, type ProgressBody, type TaskStatus } from '../protocol/ui/index.ts';
 import type { Commit, Decision, TaskHost, TaskOutcome } from '../tasks/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import { Confirmation } from './confirmation.ts';
+import { jobFormat, readEarlierJob, type EarlierJob, type JobContent } from './earlier-job.ts';
 import { acceptsServerStatus } from './status-rules.ts';
+import { TaskLog } from './task-log.ts';
 
 /** What a job needs from the runner that holds it. */
 export interface JobContext {
@@ -55,15 +50,14 @@ export interface PendingReport {
 
 interface Attached {
   directory: JobDirectory;
-  cursor: LogCursor;
-  follower: Follower;
+  log: TaskLog;
+  host: TaskHost;
 }
 
 export class Job {
   readonly id: number;
   readonly #context: JobContext;
   readonly #stop = new AbortController();
-  readonly #secrets = new Set<string>();
   readonly #confirmation: Confirmation;
   #state: JobState = 'queued';
   #status: TaskStatus = 'starting';
@@ -73,50 +67,37 @@ export class Job {
   /** Reported together with `success` only. */
   #outputs: string | undefined;
   #attached: Attached | undefined;
-  #masker: Masker | undefined;
   /** A last line for a job that has no directory to write it to. */
   #looseLine: { text: string; ms: number } | undefined;
   #acknowledged: { status: TaskStatus | undefined; commit: Commit | undefined } = {
     status: undefined,
     commit: undefined,
   };
-  #secretsStored = true;
   #onGivenUp: (() => void) | undefined;
 
   constructor(id: number, context: JobContext) {
     this.id = id;
     this.#context = context;
     this.#confirmation = new Confirmation(this.#stop.signal, () => this.#setStatus('waiting_confirmation'));
-    for (const secret of context.ownSecrets) this.#secrets.add(secret);
   }
 
   /**
-   * Takes up what an earlier process left: the log that the server does not have yet, and the final status. Whatever
-   * still runs of it is ended. Undefined when the directory has no readable record.
+   * Takes up what an earlier process left: the log that the server does not have yet, the final status when there is one,
+   * and else the task itself, which goes on with `resume`. Undefined when the directory has no readable record.
    */
-  static recover(id: number, context: JobContext): Job | undefined {
-    const directory = JobDirectory.open(context.jobsRoot, id);
-    if (!directory) return undefined;
-    sweepTagged(directory.tag);
+  static recover(id: number, context: JobContext): { job: Job; resume: (() => Promise<void>) | undefined } | undefined {
+    const earlier = readEarlierJob(context.jobsRoot, id, context.seal);
+    if (!earlier) return undefined;
     const job = new Job(id, context);
-    const secrets = directory.readSecrets(context.seal);
-    const events = directory.events();
-    for (const event of events) {
-      if (event.type === 'commit') job.#commit = { hash: event.hash, message: event.message };
-      if (event.type === 'outputs') job.#outputs = event.document;
-    }
-    const final = events.findLast(
-      (event) => event.type === 'status' && isTaskStatus(event.status) && isFinished(event.status),
-    );
-    for (const secret of secrets ?? []) job.#secrets.add(secret);
-    job.#attach(directory, secrets ? directory.readAcked() : directory.logSize);
-    if (!secrets)
-      directory.appendLine('Part of the log is withheld: the list of secrets to mask in it cannot be read.');
-    if (final?.type !== 'status') {
-      directory.appendLine('The runner ended while this task ran, and started again; the task was ended.');
-    }
-    job.#finish(final?.type === 'status' && isTaskStatus(final.status) ? final.status : 'error');
-    return job;
+    job.#takeUp(earlier);
+    const { next } = earlier;
+    // What these print is read by nobody any more; their steps are run again.
+    sweepTagged(earlier.directory.tag, captureTagVariable);
+    if (next.kind === 'resume') return { job, resume: () => job.#perform(next.job, next.keys) };
+    if (next.kind === 'end') return { job, resume: () => job.#endEarlier(next.outcome) };
+    sweepTagged(earlier.directory.tag);
+    job.#finish(earlier.status);
+    return { job, resume: undefined };
   }
 
   get state(): JobState {
@@ -134,16 +115,14 @@ export class Job {
     this.#state = 'active';
     logger.info('Task started', { task_id: this.id });
     try {
-      const content = JSON.stringify({ version: 1, job: data, keys: [...keys] });
-      const directory = await JobDirectory.create(this.#context.jobsRoot, this.id, content, this.#context.seal);
-      this.#attach(directory, 0);
-      this.#attached?.follower.start();
+      const content: JobContent = { format: jobFormat, job: data, keys: [...keys] };
+      const { jobsRoot, seal } = this.#context;
+      const directory = await JobDirectory.create(jobsRoot, this.id, JSON.stringify(content), seal);
+      this.#attach(directory, 'new');
       this.#setStatus('running');
-      const outcome = await this.#context.execute(data, keys, this.#host(directory));
-      this.#conclude(outcome);
+      await this.#perform(data, keys);
     } catch (error: unknown) {
-      logger.error('Task failed inside the runner', { task_id: this.id, error: messageOf(error) });
-      this.#conclude({ kind: 'failed', reason: `The runner could not run this task: ${messageOf(error)}` });
+      this.#fail(error);
     }
   }
 
@@ -187,7 +166,7 @@ export class Job {
     const ended = this.#state === 'ended';
     const commit = this.#commit;
     body.openJob(this.id);
-    const batch = this.#attached?.cursor.read(body.writer, maxBytes, ended, after?.batch);
+    const batch = this.#attached?.log.read(body, maxBytes, ended, after?.batch);
     const more = batch?.more ?? false;
     const status = ended && more ? this.#liveStatus : this.#status;
     const known = after ?? this.#acknowledged;
@@ -205,84 +184,89 @@ export class Job {
   acknowledge(pending: PendingReport): boolean {
     const { batch, commit, status } = pending;
     this.#acknowledged = { status, commit };
-    if (batch && batch.count > 0) {
-      this.#attached?.cursor.commit(batch);
-      this.#attached?.directory.writeAcked(batch.end);
-    }
+    if (batch) this.#attached?.log.commit(batch);
     return isFinished(status);
   }
 
   /** Removes the directory. The job is over for this runner. */
   async discard(): Promise<void> {
     this.#state = 'gone';
-    this.#attached?.follower.stop();
+    this.#attached?.log.stopFollowing();
     await this.#attached?.directory.remove();
     this.#attached = undefined;
   }
 
   /** Lets go of the directory and leaves it for the next process. */
   detach(): void {
-    this.#attached?.follower.stop();
+    this.#attached?.log.stopFollowing();
     this.#attached?.directory.close();
     this.#attached = undefined;
     this.#state = 'gone';
   }
 
-  #attach(directory: JobDirectory, offset: number): void {
-    const { clock, maxLineBytes, onNews } = this.#context;
-    const marks = new TimeMarks();
-    const fd = directory.logFd;
-    const cursor = new LogCursor({
-      fd,
-      marks,
-      maxLineBytes,
-      offset,
-      now: () => clock.now(),
-      masker: () => this.#currentMasker(),
-    });
-    const follower = new Follower({ path: directory.logPath, fd, marks, clock, onGrowth: () => onNews(false) });
-    this.#attached = { directory, cursor, follower };
+  #takeUp({ commit, directory, next, outputs, secrets, status }: EarlierJob): void {
+    this.#state = 'active';
+    this.#status = status;
+    this.#commit = commit;
+    this.#outputs = outputs;
+    if (!secrets) {
+      const { ms, sub } = directory.readAcked();
+      directory.writeAcked({ offset: directory.logSize, ms, sub });
+      directory.appendLine('Part of the log is withheld: the list of secrets to mask in it cannot be read.');
+    }
+    this.#attach(directory, next.kind === 'resume' ? 'play' : 'end', secrets);
   }
 
-  #host(directory: JobDirectory): TaskHost {
+  #attach(directory: JobDirectory, how: 'new' | 'play' | 'end', secrets: readonly string[] = []): void {
+    const { onNews } = this.#context;
+    const log = new TaskLog({ ...this.#context, taskId: this.id, directory, onGrowth: () => onNews(false) }, secrets);
+    this.#attached = { directory, log, host: this.#host(directory, log, how) };
+    log.follow();
+  }
+
+  #host(directory: JobDirectory, log: TaskLog, how: 'new' | 'play' | 'end'): TaskHost {
     return createLocalHost({
       directory,
       signal: this.#stop.signal,
-      addSecret: (value) => this.#addSecret(value, directory),
+      resumed: how !== 'new',
+      atEnd: how === 'end',
+      addSecret: (value) => log.addSecret(value),
       setStatus: (status) => this.#setStatus(status),
       waitForDecision: (): Promise<Decision> => this.#confirmation.wait(),
-      setCommit: (commit) => {
-        this.#commit = commit;
-        directory.record({ type: 'commit', ...commit });
-        this.#context.onNews(false);
-      },
+      setCommit: (commit) => this.#setCommit(commit),
     });
   }
 
-  #addSecret(value: string, directory: JobDirectory): void {
-    if (value === '' || this.#secrets.has(value)) return;
-    this.#secrets.add(value);
-    this.#masker = undefined;
-    if (!this.#secretsStored) return;
-    // Several arrive together; they are stored once, before anything asynchronous can print them.
-    this.#secretsStored = false;
-    queueMicrotask(() => {
-      this.#secretsStored = true;
-      try {
-        if (this.#attached) directory.writeSecrets(this.#secrets, this.#context.seal);
-      } catch (error: unknown) {
-        this.#context.logger.error('Cannot store what to mask in the task log', {
-          task_id: this.id,
-          error: messageOf(error),
-        });
-      }
-    });
+  #setCommit(commit: Commit): void {
+    if (commit.hash === this.#commit?.hash && commit.message === this.#commit.message) return;
+    this.#commit = commit;
+    this.#attached?.directory.record({ type: 'commit', ...commit });
+    this.#context.onNews(false);
   }
 
-  #currentMasker(): Masker {
-    const { enabled, minLength } = this.#context.masking;
-    this.#masker ??= createMasker(enabled ? this.#secrets : this.#context.ownSecrets, minLength);
-    return this.#masker;
+  /** Plays the task, for the first time or again, to its end. Never rejects. */
+  async #perform(data: JobData, keys: ReadonlyMap<number, AccessKey>): Promise<void> {
+    try {
+      if (!this.#attached) return;
+      this.#conclude(await this.#context.execute(data, keys, this.#attached.host));
+    } catch (error: unknown) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#context.logger.error('Task failed inside the runner', { task_id: this.id, error: messageOf(error) });
+    this.#conclude({ kind: 'failed', reason: `The runner could not run this task: ${messageOf(error)}` });
+  }
+
+  /** Ends what an earlier process began and cannot go on. */
+  async #endEarlier(outcome: TaskOutcome): Promise<void> {
+    try {
+      if (this.#attached) await stopRecordedSteps(this.#attached.directory);
+      this.#conclude(outcome);
+    } catch (error: unknown) {
+      this.#fail(error);
+    }
   }
 
   #conclude(outcome: TaskOutcome): void {
@@ -316,14 +300,14 @@ export class Job {
 
   #appendLast(line: string): void {
     try {
-      this.#attached?.directory.appendLine(line);
+      this.#attached?.host.log(line);
     } catch (error: unknown) {
       this.#context.logger.error('Cannot write to the task log', { task_id: this.id, error: messageOf(error) });
     }
   }
 
   #finish(status: TaskStatus): void {
-    this.#attached?.follower.stop();
+    this.#attached?.log.stopFollowing();
     this.#state = 'ended';
     this.#liveStatus = this.#status;
     this.#setStatus(status);
@@ -345,6 +329,7 @@ export class Job {
   #looseRecord(): string {
     if (!this.#looseLine) return '';
     const time = new Date(this.#looseLine.ms).toISOString();
-    return JSON.stringify({ time, message: this.#currentMasker().mask(this.#looseLine.text) });
+    const { masking, ownSecrets } = this.#context;
+    return JSON.stringify({ time, message: createMasker(ownSecrets, masking.minLength).mask(this.#looseLine.text) });
   }
 }

@@ -50,19 +50,27 @@ export class Jobs {
     return this.#known.get(id);
   }
 
-  /** Takes up what an earlier process left behind. Returns the ids. */
-  recover(): number[] {
-    const ids: number[] = [];
-    for (const id of JobDirectory.list(this.#options.jobsRoot)) {
-      const job = Job.recover(id, this.#options);
-      if (!job) {
-        this.#options.logger.warn('A job directory without a readable record was left alone', { task_id: id });
+  /**
+   * Takes up what an earlier process left behind: results are delivered, tasks go on. Returns the ids of both. What cannot
+   * be read is left alone.
+   */
+  recover(): { delivering: number[]; resuming: number[] } {
+    const { jobsRoot, logger } = this.#options;
+    const delivering: number[] = [];
+    const resuming: number[] = [];
+    for (const id of JobDirectory.list(jobsRoot)) {
+      const recovered = Job.recover(id, this.#options);
+      if (!recovered) {
+        logger.warn('A job directory without a readable record was left alone', { task_id: id });
         continue;
       }
+      const { job, resume } = recovered;
       this.#known.set(id, job);
-      ids.push(id);
+      (resume ? resuming : delivering).push(id);
+      if (resume) this.#slots.addRunning(resume);
     }
-    return ids;
+    this.#executed += resuming.length;
+    return { delivering, resuming };
   }
 
   /** Runs a task as soon as a slot is free. False when it is known already, or nothing is taken any more. */
@@ -123,6 +131,16 @@ export class Jobs {
   /** Resolves when no task runs. */
   async idle(): Promise<void> {
     await this.#slots.idle();
+  }
+
+  /**
+   * Forgets the tasks without touching them: not even their directories are closed, because what runs in this process until
+   * it ends may still write its last event.
+   */
+  abandon(): void {
+    this.#closed = true;
+    this.#slots.clear();
+    this.#known.clear();
   }
 
   /** Closes what is left open, leaving unacknowledged results on disk. Returns how many there are. */

@@ -7,6 +7,7 @@ import { createTransport } from '../http/index.ts';
 import { type DirectoryLock, lockDirectory, messageOf, systemClock, UserError } from '../lib/index.ts';
 import { UiRunnerClient } from '../protocol/ui/index.ts';
 import { checkIdentity } from '../tasks/index.ts';
+import { instanceStart } from './instance.ts';
 import { Runner } from './runner.ts';
 import type { RunRunnerOptions } from './types.ts';
 
@@ -21,7 +22,6 @@ export async function runRunner(options: RunRunnerOptions): Promise<number> {
   const token = requireStartable(config);
   await checkIdentity(config, process.env['PATH'] ?? '');
   const clock = systemClock;
-  const startedAt = new Date(clock.now());
   const { connection: via } = config.runner;
   const transport = await createTransport({
     caFile: via.serverCaCertFile,
@@ -31,19 +31,21 @@ export async function runRunner(options: RunRunnerOptions): Promise<number> {
   const privateKey = readPrivateKey(config.runner.privateKeyFile);
   const stateDir = stateDirectory(config, token);
   const lock = await lockState(stateDir);
+  const jobsRoot = join(stateDir, 'jobs');
   const client = new UiRunnerClient({
     transport,
     webHost: config.webHost ?? '',
-    startedAt,
+    startedAt: instanceStart(stateDir, jobsRoot, new Date(clock.now())),
     token: () => token,
     timeoutMs: via.requestTimeoutMs,
     ...(privateKey ? { privateKey } : {}),
   });
   try {
-    return await new Runner(options, { client, clock, token, stateDir }).run();
+    return await new Runner(options, { client, clock, token, jobsRoot }).run();
   } finally {
     transport.close();
-    await lock.release();
+    // Until this process is gone the tasks it leaves may still write to their directories; a dead process holds no lock.
+    if (!shutdown.leave.aborted) await lock.release();
     logger.debug('Runner ended', { draining: shutdown.drain.aborted });
   }
 }

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { RunnerConfig } from '../config/index.ts';
 import { Seal } from '../execution/index.ts';
 import { messageOf, type Clock } from '../lib/index.ts';
@@ -25,7 +24,8 @@ export interface RunnerParts {
   client: UiRunnerClient;
   clock: Clock;
   token: string;
-  stateDir: string;
+  /** Directory of all job directories. */
+  jobsRoot: string;
 }
 
 /**
@@ -33,6 +33,7 @@ export interface RunnerParts {
  *
  *     running ──first signal──▶ draining ──nothing runs──▶ saying farewell ──all acknowledged, or time is up──▶ ended
  *        │                         └──second signal: tasks are stopped──▶┘
+ *        ├──SIGUSR2: tasks go on without a runner───────────────────────────────────────────────────────────▶ ended
  *        └──one-off: its tasks are finished and acknowledged─────────────────────────────────────────────────▶ ended
  */
 export class Runner {
@@ -48,7 +49,7 @@ export class Runner {
   readonly #oneOffDone = new AbortController();
   #takesWork = true;
 
-  constructor(options: RunRunnerOptions, { client, clock, token, stateDir }: RunnerParts) {
+  constructor(options: RunRunnerOptions, { client, clock, token, jobsRoot }: RunnerParts) {
     this.#options = options;
     this.#logger = options.logger;
     this.#clock = clock;
@@ -58,8 +59,8 @@ export class Runner {
     const intervalMs = runner.checkIntervalSeconds * 1000;
     this.#workspace = new Workspace({ root: this.#config.tmpPath });
     const context: JobContext = {
-      jobsRoot: join(stateDir, 'jobs'),
-      seal: new Seal(token),
+      jobsRoot,
+      seal: Seal.fromToken(token),
       clock,
       logger: this.#logger,
       maxLineBytes: runner.log.maxLineBytes,
@@ -90,8 +91,13 @@ export class Runner {
   }
 
   async run(): Promise<number> {
-    const left = this.#jobs.recover();
-    if (left.length > 0) this.#logger.warn('Delivering results of an earlier run', { task_ids: left.join(',') });
+    const { delivering, resuming } = this.#jobs.recover();
+    if (delivering.length > 0) {
+      this.#logger.warn('Delivering results of an earlier run', { task_ids: delivering.join(',') });
+    }
+    if (resuming.length > 0) {
+      this.#logger.info('Going on with tasks of an earlier run', { task_ids: resuming.join(',') });
+    }
     const upkeep = new AbortController();
     await this.#startUpkeep(upkeep.signal);
     try {
@@ -106,7 +112,8 @@ export class Runner {
     const { shutdown } = this.#options;
     this.#reporter.start();
     this.#poller.start();
-    await anyAborted(shutdown.drain, this.#oneOffDone.signal);
+    await anyAborted(shutdown.drain, shutdown.leave, this.#oneOffDone.signal);
+    if (shutdown.leave.aborted) return this.#leave();
     if (this.#oneOffDone.signal.aborted && !shutdown.drain.aborted) return this.#end();
     return this.#drain();
   }
@@ -123,10 +130,20 @@ export class Runner {
     };
     if (shutdown.cancel.aborted) cancel();
     else shutdown.cancel.addEventListener('abort', cancel, { once: true });
-    await this.#jobs.idle();
+    await Promise.race([this.#jobs.idle(), aborted(shutdown.leave)]);
+    if (shutdown.leave.aborted) return this.#leave();
     await this.#farewell();
     shutdown.cancel.removeEventListener('abort', cancel);
     return this.#end();
+  }
+
+  /** Ends without ending the tasks: what runs needs no runner, and the next one goes on with it. */
+  #leave(): number {
+    this.#logger.info('Leaving the running tasks to the next runner', { running: this.#jobs.running });
+    this.#poller.stop();
+    this.#reporter.stop();
+    this.#jobs.abandon();
+    return exitCodes.ok;
   }
 
   /** Waits until the server has everything, but not for ever: what is left on disk is delivered at the next start. */
@@ -247,7 +264,10 @@ export class Runner {
 }
 
 async function anyAborted(...signals: AbortSignal[]): Promise<void> {
-  const any = AbortSignal.any(signals);
-  if (any.aborted) return;
-  await new Promise<void>((resolve) => any.addEventListener('abort', () => resolve(), { once: true }));
+  await aborted(AbortSignal.any(signals));
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

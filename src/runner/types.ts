@@ -1,12 +1,14 @@
 import type { LoadedConfig } from '../config/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 
-/** The two ways in which a runner is asked to end. */
+/** The ways in which a runner is asked to end. */
 export interface ShutdownSignals {
   /** Aborted by the first SIGTERM or SIGINT: take nothing new, finish what runs, report, end. */
   drain: AbortSignal;
   /** Aborted by the second: end the running tasks too. Its reason is the signal's name. */
   cancel: AbortSignal;
+  /** Aborted by SIGUSR2: end at once and leave what runs to the next runner, which goes on with it. */
+  leave: AbortSignal;
 }
 
 export interface RunRunnerOptions {

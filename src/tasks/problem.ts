@@ -82,6 +82,12 @@ export function requireSuccess(
           ? 'If nobody did that, the machine may be out of memory: see the kernel log.'
           : undefined,
       );
+    case 'lost':
+      throw new TaskProblem(
+        phase,
+        `${tool} was killed while no runner was there to see why`,
+        'When the runner is stopped by systemd, set KillMode=process in its unit, so that running tasks live on.',
+      );
     case 'unstartable':
       throw new TaskProblem(phase, `${tool} cannot be started: ${result.message}`, unstartableHint(tool, result.code));
     default:

@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Seal } from '../../src/execution/index.ts';
+import { findTagged, JobDirectory, Seal, sweepTagged } from '../../src/execution/index.ts';
 import { ProgressBody } from '../../src/protocol/ui/index.ts';
+import { jobFormat } from '../../src/runner/earlier-job.ts';
 import { Job, type PendingReport } from '../../src/runner/job.ts';
 import type { Step } from '../../src/tasks/index.ts';
 import { eventually, jobContext, jobData, noKeys } from '../support/runner.ts';
@@ -37,6 +38,18 @@ function next(job: Job | undefined, maxBytes: number, always: boolean): Report |
 
 function messages(pending: Report | undefined): string[] {
   return pending?.messages ?? [];
+}
+
+/** Everything that is left to report, acknowledged as it comes: the messages, and the last status. */
+function rest(job: Job | undefined): { messages: string[]; status: string | undefined } {
+  const all: string[] = [];
+  let status: string | undefined;
+  for (let pending = next(job, 100_000, false); pending; pending = next(job, 100_000, false)) {
+    all.push(...pending.messages);
+    ({ status } = pending);
+    if (job?.acknowledge(pending)) break;
+  }
+  return { messages: all, status };
 }
 
 describe('Job', () => {
@@ -133,7 +146,7 @@ describe('Job', () => {
     expect(job.status).toBe('stopping');
     await done;
     expect(job.status).toBe('stopped');
-    expect(messages(next(job, 100_000, false))).toEqual(['started', 'Task was stopped.']);
+    expect(rest(job).messages).toEqual(['started', 'Task was stopped.']);
     await job.discard();
   });
 
@@ -195,7 +208,7 @@ describe('Job', () => {
 });
 
 describe('Job.recover', () => {
-  const script = async (root: string, acknowledgeFirst: boolean) => {
+  const ended = async (root: string, acknowledgeFirst: boolean) => {
     const context = jobContext(root, async (_job, _keys, host) => {
       host.addSecret('hunter22');
       await host.run(bash('echo one; echo two hunter22'));
@@ -213,40 +226,187 @@ describe('Job.recover', () => {
 
   it('delivers what the server does not have yet, masked, and the recorded status', async () => {
     const root = tempDir();
-    const context = await script(root, true);
+    const context = await ended(root, true);
     const recovered = Job.recover(11, context);
-    const pending = next(recovered, 100_000, false);
+    expect(recovered?.resume).toBeUndefined();
+    const pending = next(recovered?.job, 100_000, false);
     expect(messages(pending)).toEqual(['two ***']);
     expect(pending?.status).toBe('success');
-    await recovered?.discard();
+    await recovered?.job.discard();
+  });
+
+  it('gives what was on its way again with the same times', async () => {
+    const root = tempDir();
+    const context = await ended(root, false);
+    const times = (job: Job | undefined): string[] => {
+      body.reset();
+      job?.report(body, 100_000, false);
+      return (
+        body
+          .finish()
+          .toString()
+          .match(/"time":"[^"]+"/g) ?? []
+      );
+    };
+    const first = Job.recover(11, context)?.job;
+    const sent = times(first);
+    first?.detach();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const second = Job.recover(11, context)?.job;
+    expect(sent).toHaveLength(2);
+    expect(times(second)).toEqual(sent);
+    await second?.discard();
   });
 
   it('withholds the log when the secrets cannot be read any more', async () => {
     const root = tempDir();
-    const context = await script(root, false);
-    const recovered = Job.recover(11, { ...context, seal: new Seal('another token') });
+    const context = await ended(root, false);
+    const recovered = Job.recover(11, { ...context, seal: Seal.fromToken('another token') })?.job;
     expect(messages(next(recovered, 100_000, false)).join('\n')).toMatch(/^Part of the log is withheld/);
     await recovered?.discard();
   });
 
-  it('ends what still runs and says so when the task was not over', async () => {
-    const root = tempDir();
+  /** A task of three steps, played by a runner that is gone from `left` on: its promises never go on. */
+  const threeSteps = (root: string, marks: string) => {
+    let alive = true;
+    const runs: string[] = [];
     const context = jobContext(root, async (_job, _keys, host) => {
-      await host.run(bash('echo started; setsid sleep 60 & sleep 60'));
+      const step = async (key: string, script: string) => {
+        runs.push(key);
+        const result = await host.run(bash(script, key));
+        if (!alive && !host.resumed) await new Promise(() => undefined);
+        return result;
+      };
+      host.log('Preparing');
+      const value = await host.once('number', () => Promise.resolve(runs.length));
+      await step('first', `echo first ${value}; echo first >> ${marks}`);
+      host.log('between');
+      const { stdout } = await host.capture(bash('echo captured', 'look'));
+      await step(
+        'second',
+        `echo second; echo second >> ${marks}; while [ ! -e ${marks}.go ]; do sleep 0.05; done; echo on; exit 3`,
+      );
+      host.log(`third with ${stdout.trim()}`);
+      await step('third', `echo third; echo third >> ${marks}`);
       return { kind: 'success' };
     });
+    return { context, leave: () => (alive = false) };
+  };
+
+  it('takes a running step over: nothing is run twice, nothing said twice, and the later steps still run', async () => {
+    const root = tempDir();
+    const marks = join(root, 'marks');
+    const { context, leave } = threeSteps(root, marks);
+    const job = new Job(13, context);
+    void job.run(jobData(13), noKeys);
+    await eventually(() => existsSync(marks) && readFileSync(marks, 'utf8').includes('second'));
+    leave();
+    const recovered = Job.recover(13, context);
+    expect([recovered?.job.status, recovered?.job.state]).toEqual(['running', 'active']);
+    const over = recovered?.resume?.();
+    writeFileSync(`${marks}.go`, '');
+    await over;
+    const { messages: lines, status } = rest(recovered?.job);
+    expect(lines).toEqual(['Preparing', 'first 0', 'between', 'second', 'on', 'third with captured', 'third']);
+    expect(status).toBe('success');
+    expect(readFileSync(marks, 'utf8')).toBe('first\nsecond\nthird\n');
+    const events = JobDirectory.open(join(root, 'jobs'), 13, context.seal)?.events();
+    expect(events?.filter((event) => event.type === 'step-ended').map((event) => event.result)).toContainEqual({
+      kind: 'exited',
+      code: 3,
+    });
+    await recovered?.job.discard();
+  });
+
+  it('stops a step that it has taken over, with everything the step started', async () => {
+    const root = tempDir();
+    const context = jobContext(root, async (_job, _keys, host) => {
+      const result = await host.run(bash('echo started; setsid sleep 61 & trap "" TERM; sleep 61; sleep 61'));
+      return result.kind === 'stopped' ? { kind: 'stopped' } : { kind: 'success' };
+    });
     const job = new Job(12, context);
-    const done = job.run(jobData(12), noKeys);
+    void job.run(jobData(12), noKeys);
     await eventually(() => messages(next(job, 100_000, true)).includes('started'));
     const recovered = Job.recover(12, context);
-    const pending = next(recovered, 100_000, false);
-    expect(messages(pending)).toEqual([
-      'started',
-      'The runner ended while this task ran, and started again; the task was ended.',
-    ]);
-    expect(pending?.status).toBe('error');
-    recovered?.detach();
-    await done;
+    const over = recovered?.resume?.();
+    recovered?.job.adopt('stopping');
+    await over;
+    expect(rest(recovered?.job)).toEqual({ messages: ['started', 'Task was stopped.'], status: 'stopped' });
+    expect(findTagged(JobDirectory.open(join(root, 'jobs'), 12, context.seal)?.tag ?? '')).toEqual([]);
+    await recovered?.job.discard();
+  });
+
+  it('ends what runs of a task that was being stopped, and says so once', async () => {
+    const root = tempDir();
+    const context = jobContext(root, async (_job, _keys, host) => {
+      await host.run(bash('echo started; trap "" TERM; sleep 61; sleep 61'));
+      return { kind: 'stopped' };
+    });
+    const directory = await JobDirectory.create(join(root, 'jobs'), 14, '{}', context.seal);
+    const job = new Job(15, context);
+    void job.run(jobData(15), noKeys);
+    await eventually(() => messages(next(job, 100_000, true)).includes('started'));
+    directory.record({ type: 'status', status: 'stopping' });
+    directory.appendLine('Task was stopped.');
+    directory.close();
+    const recovered = Job.recover(14, context);
+    await recovered?.resume?.();
+    const pending = next(recovered?.job, 100_000, false);
+    expect([pending?.status, messages(pending)]).toEqual(['stopped', ['Task was stopped.']]);
+    await recovered?.job.discard();
+    job.stop();
+    await eventually(() => job.state === 'ended');
     await job.discard();
+  });
+
+  it.each([
+    ['the machine was restarted', { machine: 'another life' }, /^The machine was restarted while this task ran/],
+    ['the record is of another version', { format: 1 }, /^This task was begun by another version of the runner/],
+  ])(
+    'ends a task with one truthful line when %s',
+    async (_why, { machine, format }: { machine?: string; format?: number }, line) => {
+      const root = tempDir();
+      const context = jobContext(root, () => Promise.reject(new Error('must not run')));
+      const jobs = join(root, 'jobs');
+      const directory = await JobDirectory.create(
+        jobs,
+        16,
+        JSON.stringify({ format: format ?? jobFormat }),
+        context.seal,
+      );
+      directory.record({ type: 'status', status: 'running' });
+      directory.close();
+      const events = join(jobs, '16', 'steps.jsonl');
+      if (machine !== undefined) {
+        writeFileSync(events, readFileSync(events, 'utf8').replace(/"machine":"[^"]*"/, `"machine":"${machine}"`));
+      }
+      const recovered = Job.recover(16, context);
+      await recovered?.resume?.();
+      const pending = next(recovered?.job, 100_000, false);
+      expect(pending?.status).toBe('error');
+      expect(messages(pending)).toEqual([expect.stringMatching(line)]);
+      await recovered?.job.discard();
+    },
+  );
+
+  it('says that a step was lost when it is gone without an exit code', async () => {
+    const root = tempDir();
+    const context = jobContext(root, async (_job, _keys, host) => {
+      const result = await host.run(bash('echo started; sleep 61'));
+      if (!host.resumed) await new Promise(() => undefined);
+      return { kind: 'failed', reason: `it was ${result.kind}` };
+    });
+    const job = new Job(17, context);
+    void job.run(jobData(17), noKeys);
+    await eventually(() => messages(next(job, 100_000, true)).includes('started'));
+    sweepTagged(JobDirectory.open(join(root, 'jobs'), 17, context.seal)?.tag ?? '');
+    // As if the runner had been killed with it, before it could note the end.
+    const events = join(root, 'jobs', '17', 'steps.jsonl');
+    await eventually(() => readFileSync(events, 'utf8').includes('step-ended'));
+    writeFileSync(events, readFileSync(events, 'utf8').replace(/.*"step-ended".*\n/, ''));
+    const recovered = Job.recover(17, context);
+    await recovered?.resume?.();
+    expect(rest(recovered?.job).messages).toEqual(['started', 'it was lost']);
+    await recovered?.job.discard();
   });
 });

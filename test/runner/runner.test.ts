@@ -37,13 +37,14 @@ async function stage(options: Options = {}) {
     const loaded = await loadRunnerConfig({ configPath: file, env: { PATH: process.env['PATH'] }, cwd: directory });
     const drain = new AbortController();
     const cancel = new AbortController();
+    const leave = new AbortController();
     const { logger, lines } = recordingLogger();
     const said: string[] = [];
     const ended = runRunner({
       loaded,
       logger,
       stdout: (line) => said.push(line),
-      shutdown: { drain: drain.signal, cancel: cancel.signal },
+      shutdown: { drain: drain.signal, cancel: cancel.signal, leave: leave.signal },
     });
     let over = false;
     void ended.finally(() => (over = true)).catch(() => undefined);
@@ -415,7 +416,12 @@ describe('the end of a runner', () => {
     const loaded = await loadRunnerConfig({ configPath: file, env: {}, cwd: directory });
     const never = new AbortController().signal;
     const { logger } = recordingLogger();
-    const start = runRunner({ loaded, logger, stdout: () => undefined, shutdown: { drain: never, cancel: never } });
+    const start = runRunner({
+      loaded,
+      logger,
+      stdout: () => undefined,
+      shutdown: { drain: never, cancel: never, leave: never },
+    });
     await expect(start).rejects.toThrow(expected);
     await systemClock.sleep(1);
   });

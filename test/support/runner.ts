@@ -33,7 +33,7 @@ export function recordingLogger(): { logger: Logger; lines: LogLine[] } {
 export function jobContext(root: string, execute: JobContext['execute'], more: Partial<JobContext> = {}): JobContext {
   return {
     jobsRoot: join(root, 'jobs'),
-    seal: new Seal('token'),
+    seal: Seal.fromToken('token'),
     clock: systemClock,
     logger: recordingLogger().logger,
     maxLineBytes: 65_536,

@@ -25,7 +25,7 @@ export interface TestTaskHost {
 /** `onStep` sees each step before it starts. */
 export async function testTaskHost(onStep: (step: Step) => void = () => {}): Promise<TestTaskHost> {
   const root = join(tempDir(), 'jobs');
-  const directory = await JobDirectory.create(root, 1, '{}', new Seal('test'));
+  const directory = await JobDirectory.create(root, 1, '{}', Seal.fromToken('test'));
   const abort = new AbortController();
   const seen: Pick<TestTaskHost, 'steps' | 'statuses' | 'commits' | 'secrets' | 'decisions'> = {
     steps: [],

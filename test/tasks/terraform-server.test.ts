@@ -46,7 +46,7 @@ async function stage(files: Record<string, string>) {
     loaded,
     logger: recordingLogger().logger,
     stdout: () => undefined,
-    shutdown: { drain: drain.signal, cancel: cancel.signal },
+    shutdown: { drain: drain.signal, cancel: cancel.signal, leave: new AbortController().signal },
   });
   onTestFinished(async () => {
     drain.abort('SIGTERM');

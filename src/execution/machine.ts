@@ -1,0 +1,25 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+
+/**
+ * Names the life of this machine, or of this container: after a reboot, and in another container, no process of before can
+ * still be there, whatever the pids say. "" where the system does not tell.
+ */
+export function machineLife(): string {
+  return [bootId(), processNamespace()].filter(Boolean).join(' ');
+}
+
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  } catch {
+    return '';
+  }
+}
+
+function processNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,109 @@
+import type { JobDirectory } from '../execution/index.ts';
+import { messageOf, type Clock } from '../lib/index.ts';
+import { createMasker, Follower, LogCursor, TimeMarks, type LogBatch, type Masker } from '../logs/index.ts';
+import type { ProgressBody } from '../protocol/ui/index.ts';
+import type { Logger } from '../telemetry/index.ts';
+
+export interface TaskLogOptions {
+  taskId: number;
+  directory: JobDirectory;
+  clock: Clock;
+  logger: Logger;
+  maxLineBytes: number;
+  masking: { enabled: boolean; minLength: number };
+  /** Secrets of the runner itself, masked in every log. */
+  ownSecrets: readonly string[];
+  /** Called whenever the log has grown. */
+  onGrowth: () => void;
+}
+
+/** The log of one task on its way from the job directory to the server, and what must not be seen in it. */
+export class TaskLog {
+  readonly #options: TaskLogOptions;
+  readonly #secrets: Set<string>;
+  readonly #marks: TimeMarks;
+  readonly #cursor: LogCursor;
+  readonly #follower: Follower;
+  #masker: Masker | undefined;
+  #secretsStored = true;
+
+  /** Begins where the server's part of the log ends, as far as the directory tells. */
+  constructor(options: TaskLogOptions, secrets: Iterable<string> = []) {
+    const { clock, directory, maxLineBytes } = options;
+    const fd = directory.logFd;
+    const { offset, ms, sub } = directory.readAcked();
+    this.#options = options;
+    this.#secrets = new Set([...options.ownSecrets, ...secrets]);
+    const sending = directory.readSending();
+    this.#marks = new TimeMarks(sending.times);
+    this.#cursor = new LogCursor({
+      fd,
+      marks: this.#marks,
+      maxLineBytes,
+      offset,
+      sent: sending.end,
+      time: { ms, sub },
+      now: () => clock.now(),
+      masker: () => this.#currentMasker(),
+    });
+    this.#follower = new Follower({
+      path: directory.logPath,
+      fd,
+      marks: this.#marks,
+      clock,
+      onGrowth: options.onGrowth,
+    });
+  }
+
+  follow(): void {
+    this.#follower.start();
+  }
+
+  stopFollowing(): void {
+    this.#follower.stop();
+  }
+
+  /** Writes the next records into `body`, as `LogCursor.read` does. */
+  read(body: ProgressBody, maxBytes: number, final: boolean, after: LogBatch | undefined): LogBatch {
+    const batch = this.#cursor.read(body.writer, maxBytes, final, after);
+    if (batch.count > 0) this.#options.directory.writeSending({ end: batch.end, times: this.#marks.upTo(batch.end) });
+    return batch;
+  }
+
+  /** The server has accepted `batch`. */
+  commit(batch: LogBatch): void {
+    if (batch.count === 0) return;
+    this.#cursor.commit(batch);
+    this.#options.directory.writeAcked({ offset: batch.end, ...batch.endTime });
+  }
+
+  addSecret(value: string): void {
+    if (value === '' || this.#secrets.has(value)) return;
+    this.#secrets.add(value);
+    this.#masker = undefined;
+    if (!this.#secretsStored) return;
+    // Several arrive together; they are stored once, before anything asynchronous can print them.
+    this.#secretsStored = false;
+    queueMicrotask(() => this.#storeSecrets());
+  }
+
+  mask(text: string): string {
+    return this.#currentMasker().mask(text);
+  }
+
+  #storeSecrets(): void {
+    const { directory, logger, taskId } = this.#options;
+    this.#secretsStored = true;
+    try {
+      directory.writeSecrets(this.#secrets);
+    } catch (error: unknown) {
+      logger.error('Cannot store what to mask in the task log', { task_id: taskId, error: messageOf(error) });
+    }
+  }
+
+  #currentMasker(): Masker {
+    const { masking, ownSecrets } = this.#options;
+    this.#masker ??= createMasker(masking.enabled ? this.#secrets : ownSecrets, masking.minLength);
+    return this.#masker;
+  }
+}
