@@ -17,7 +17,8 @@ const lockFile = join(cacheDirectory, 'setup.lock');
 /** Tools that the tests use; a caller that needs less names what it needs. */
 const shells = ['bash', 'zsh', 'fish'];
 const ssh = ['ssh', 'ssh-keygen', 'sshd', 'sshpass'];
-export const testTools = ['git', 'python3', 'openssl', 'ansible-playbook', ...shells, ...ssh];
+const keychain = ['dbus-run-session', 'gnome-keyring-daemon'];
+export const testTools = ['git', 'python3', 'openssl', 'ansible-playbook', 'tinyproxy', ...shells, ...ssh, ...keychain];
 
 /**
  * Brings the checkout to where `./bin/semaphore` works, and the machine to where `tools` are there if that can be done.

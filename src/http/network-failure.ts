@@ -120,7 +120,8 @@ function hintForReset(url: URL, proxy: URL | undefined, clientCertificate: boole
 /** A proxy's own refusal, to CONNECT or to a forwarded request. */
 export function proxyRefusal(status: number, proxy: URL, url: URL): Failure {
   const name = `the proxy ${shownHost(proxy)}`;
-  if (status === 407) {
+  // 401: what tinyproxy says to wrong credentials.
+  if (status === 407 || status === 401) {
     const given = proxy.username !== '';
     return {
       kind: 'proxy',
@@ -129,9 +130,17 @@ export function proxyRefusal(status: number, proxy: URL, url: URL): Failure {
       hint: 'Write them into the proxy variable: http://user:password@host:port, special characters percent-encoded.',
     };
   }
+  if (status >= 500) {
+    return {
+      kind: 'proxy',
+      retryable: true,
+      text: `${name} could not reach ${shownHost(url)} (${status})`,
+      hint: 'Is the server running, and known to the proxy by this name? Add it to NO_PROXY if it is reachable without the proxy.',
+    };
+  }
   return {
     kind: 'proxy',
-    retryable: status >= 500,
+    retryable: false,
     text: `${name} refused the connection to ${shownHost(url)} (${status})`,
     hint: 'Ask for the server to be allowed there, or add it to NO_PROXY if it is reachable without the proxy.',
   };

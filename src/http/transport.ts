@@ -56,9 +56,10 @@ class Transport implements HttpTransport {
     const endpoint = `${request.method} ${shownUrl(url)}`;
     switch (ended.kind) {
       case 'answered': {
-        if (!proxy || ended.response.status !== 407) return ended.response;
-        const { text, ...facts } = proxyRefusal(407, proxy, url);
-        throw new RemoteError(text, { ...facts, endpoint, status: 407 });
+        const { status, headers } = ended.response;
+        if (!proxy || (status !== 407 && !isProxysOwn(headers))) return ended.response;
+        const { text, ...facts } = proxyRefusal(status, proxy, url);
+        throw new RemoteError(text, { ...facts, endpoint, status });
       }
       case 'too_long':
         throw new RemoteError(`${shownHost(url)} sent an answer of more than ${request.maxResponseBytes} bytes`, {
@@ -127,6 +128,11 @@ class Transport implements HttpTransport {
     }
     return way;
   }
+}
+
+/** Some proxies mark the answers that are not the server's: a 401 of theirs must not be taken for the end of our token. */
+function isProxysOwn(headers: HttpResponse['headers']): boolean {
+  return headers['x-squid-error'] !== undefined || /^tinyproxy\b/i.test(headers['server'] ?? '');
 }
 
 function forEachAgent({ http, https }: WayOut['agents'], action: (agent: Agent) => void): void {

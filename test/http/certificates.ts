@@ -13,7 +13,7 @@ export interface Certificates {
   caFile: string;
   /** PEM file of another authority. */
   otherCaFile: string;
-  /** For localhost, semaphore.test, 127.0.0.1, ::1 and 2001:db8::1. */
+  /** For localhost, semaphore.test, 127.0.0.1, ::1, 2001:db8::1 and 0.0.0.0. */
   good: Identity;
   /** The same names, signed by the other authority. */
   other: Identity;
@@ -40,7 +40,7 @@ export interface IdentityFiles extends Identity {
 }
 
 const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-const names = 'DNS:localhost,DNS:semaphore.test,IP:127.0.0.1,IP:::1,IP:2001:db8::1';
+const names = 'DNS:localhost,DNS:semaphore.test,IP:127.0.0.1,IP:::1,IP:2001:db8::1,IP:0.0.0.0';
 
 function openssl(...args: string[]): void {
   execFileSync(toolPath('openssl') ?? '', args, { stdio: ['ignore', 'pipe', 'pipe'] });
