@@ -2,7 +2,7 @@ export { captureProcess } from './capture-process.ts';
 export { findSetpriv, type Identity, setprivMissing } from './identity.ts';
 export { JobDirectory } from './job-directory.ts';
 export type { JobEvent, RecordedEvent } from './job-events.ts';
-export { captureTagVariable, findTagged, sweepTagged } from './process-tree.ts';
+export { captureTagVariable, findTagged, sweepTagged, taskTagVariable } from './process-tree.ts';
 export { runProcess, type RunProcessOptions } from './run-process.ts';
 export { Seal } from './seal.ts';
 export { stopRecordedSteps } from './stop-recorded.ts';

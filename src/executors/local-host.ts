@@ -68,6 +68,7 @@ class LocalHost {
       addSecret,
       run: (step) => this.#run(step),
       capture: (step) => this.#capture(step),
+      assist: (spec) => captureProcess(spec, { tag: directory.tag, signal }),
       tail: (key, bytes = tailBytes) => Promise.resolve(readTail(directory, this.#ranges.get(key), bytes)),
       log: (line) => this.#log(line),
       setStatus: (status) => this.#setStatus(status),

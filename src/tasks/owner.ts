@@ -120,6 +120,7 @@ export function hostAs(host: TaskHost, identity: Identity): TaskHost {
     ...host,
     run: (step) => host.run({ ...step, ...identity }),
     capture: (step) => host.capture({ ...step, ...identity }),
+    assist: (spec) => host.assist({ ...spec, ...identity }),
   };
 }
 

@@ -3,7 +3,7 @@
  * that a template uses is its **app** (ansible, bash, …). A task is a few **steps**, each one process; an **executor** is
  * the place where steps run (this host, a container, a pod). Executors and tasks know each other through this file only.
  */
-import type { ProcessResult, ProcessSpec } from '../execution/index.ts';
+import type { CaptureResult, ProcessResult, ProcessSpec } from '../execution/index.ts';
 import type { TaskStatus } from '../protocol/ui/index.ts';
 
 /** Part of a task that a step belongs to; named in the line that explains a failure. */
@@ -31,7 +31,12 @@ export interface TaskHost {
   /** Runs one process; its output goes to the task's log. */
   run(step: Step): Promise<ProcessResult>;
   /** Runs one short process whose standard output is the result and not part of the log; standard error comes back too. */
-  capture(step: Step): Promise<{ result: ProcessResult; stdout: string; stderr: string }>;
+  capture(step: Step): Promise<CaptureResult>;
+  /**
+   * Runs a short process as `capture` does, but beside the record: on a replay it runs again. For what the task needs around
+   * its steps, and what may have ended with the earlier process.
+   */
+  assist(spec: ProcessSpec): Promise<CaptureResult>;
   /**
    * The last bytes (at most `bytes`, 16 KiB when left out; as text, not masked) that the latest run of the step with this key
    * wrote to the log, or has written so far; "" when it wrote nothing.
