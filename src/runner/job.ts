@@ -8,7 +8,7 @@ import type { Logger } from '../telemetry/index.ts';
 import { Confirmation } from './confirmation.ts';
 import { jobFormat, readEarlierJob, type EarlierJob, type JobContent } from './earlier-job.ts';
 import { acceptsServerStatus } from './status-rules.ts';
-import { TaskLog } from './task-log.ts';
+import { TaskLog, type ReportLimits } from './task-log.ts';
 
 /** What a job needs from the runner that holds it. */
 export interface JobContext {
@@ -157,16 +157,16 @@ export class Job {
   }
 
   /**
-   * Writes the next part of the report into `body`, about `maxBytes` of log; undefined, and nothing written, when there
-   * is nothing new and `always` is not set. New is what goes beyond `after`, a report on its way, or else beyond what the
+   * Writes the next part of the report into `body`, within `limits`; undefined, and nothing written, when there is
+   * nothing new and `always` is not set. New is what goes beyond `after`, a report on its way, or else beyond what the
    * server has acknowledged.
    */
-  report(body: ProgressBody, maxBytes: number, always: boolean, after?: PendingReport): PendingReport | undefined {
+  report(body: ProgressBody, limits: ReportLimits, always: boolean, after?: PendingReport): PendingReport | undefined {
     if (this.#state === 'queued' || this.#state === 'gone' || this.#onGivenUp) return undefined;
     const ended = this.#state === 'ended';
     const commit = this.#commit;
     body.openJob(this.id);
-    const batch = this.#attached?.log.read(body, maxBytes, ended, after?.batch);
+    const batch = this.#attached?.log.read(body, limits, ended, after?.batch);
     const more = batch?.more ?? false;
     const status = ended && more ? this.#liveStatus : this.#status;
     const known = after ?? this.#acknowledged;

@@ -1,6 +1,8 @@
-import { Backoff, RemoteError, type Clock } from '../lib/index.ts';
+import { Backoff, type Clock } from '../lib/index.ts';
 import type { RunnerState, UiRunnerClient } from '../protocol/ui/index.ts';
+import { Alarm } from './alarm.ts';
 import type { ConnectionLog } from './connection-log.ts';
+import { waitAfter } from './retry.ts';
 
 export interface PollerOptions {
   client: Pick<UiRunnerClient, 'fetchState'>;
@@ -21,7 +23,7 @@ export class Poller {
   readonly #options: PollerOptions;
   readonly #backoff: Backoff;
   readonly #abort = new AbortController();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #alarm: Alarm;
   #polling = false;
   #again = false;
   #failing = false;
@@ -29,6 +31,7 @@ export class Poller {
   constructor(options: PollerOptions) {
     this.#options = options;
     this.#backoff = new Backoff(retry, options.clock);
+    this.#alarm = new Alarm(options.clock, () => void this.#poll());
   }
 
   /** True while an answer is awaited that the server may have made before what happens now. */
@@ -48,13 +51,13 @@ export class Poller {
 
   stop(): void {
     this.#abort.abort();
-    clearTimeout(this.#timer);
+    this.#alarm.clear();
   }
 
   async #poll(): Promise<void> {
     if (this.#polling || this.#abort.signal.aborted) return;
     const { client, clock, connection, intervalMs, onState } = this.#options;
-    clearTimeout(this.#timer);
+    this.#alarm.clear();
     this.#polling = true;
     this.#again = false;
     const startedAt = clock.now();
@@ -65,18 +68,18 @@ export class Poller {
       this.#failing = false;
       connection.succeeded('poll');
       onState(state);
-      wait = Math.max(0, startedAt + intervalMs - clock.now());
+      // The wall clock may have been set back meanwhile.
+      wait = Math.min(intervalMs, Math.max(0, startedAt + intervalMs - clock.now()));
     } catch (error: unknown) {
       if (this.#abort.signal.aborted) return;
       this.#failing = true;
       connection.failed('poll', error);
-      const retryAfter = error instanceof RemoteError ? (error.retryAfterMs ?? 0) : 0;
-      wait = Math.max(this.#backoff.next(), retryAfter, intervalMs);
+      wait = Math.max(intervalMs, waitAfter(error, this.#backoff.next(), connection.refused.aborted));
     } finally {
       this.#polling = false;
     }
     if (this.#abort.signal.aborted) return;
     if (this.#again && !this.#failing) void this.#poll();
-    else this.#timer = setTimeout(() => void this.#poll(), wait);
+    else this.#alarm.set(wait);
   }
 }

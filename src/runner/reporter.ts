@@ -1,8 +1,11 @@
 import { Backoff, messageOf, RemoteError, type Clock } from '../lib/index.ts';
 import { ProgressBody, type UiRunnerClient } from '../protocol/ui/index.ts';
 import type { Logger } from '../telemetry/index.ts';
+import { Alarm } from './alarm.ts';
 import type { ConnectionLog } from './connection-log.ts';
 import type { Job, PendingReport } from './job.ts';
+import { RequestSize } from './request-size.ts';
+import { maxRetryAfterMs, waitAfter, wasAnswered } from './retry.ts';
 
 export interface ReporterOptions {
   client: Pick<UiRunnerClient, 'report'>;
@@ -25,8 +28,8 @@ export interface ReporterOptions {
   onConnected: () => void;
 }
 
-/** A server or proxy that calls requests too large gets smaller ones, but not below this. */
-const minRequestBytes = 16 * 1024;
+/** What every job may say in a request of ordinary size, bytes. */
+const minShareBytes = 16 * 1024;
 
 /** Milliseconds until a request of several megabytes is in the hands of the system. */
 const requestHeadStartMs = 2;
@@ -48,14 +51,16 @@ export class Reporter {
   #body = new ProgressBody();
   #nextBody = new ProgressBody();
   readonly #abort = new AbortController();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #alarm: Alarm;
+  readonly #size: RequestSize;
   #sending = false;
   #dirty = true;
   #urgent = true;
   #connected = false;
   #lastSentAt = Number.NEGATIVE_INFINITY;
   #holdUntil = 0;
-  #requestBytes: number;
+  /** The server itself, or something before it, has asked for the pause; not a broken connection. */
+  #heldByAnswer = false;
   /** Position in the round robin, so that one chatty job cannot starve the others. */
   #turn = 0;
   /** After a rejected batch every job travels alone until all have passed. */
@@ -63,8 +68,9 @@ export class Reporter {
 
   constructor(options: ReporterOptions) {
     this.#options = options;
-    this.#requestBytes = options.maxRequestBytes;
+    this.#size = new RequestSize(options.maxRequestBytes, options);
     this.#backoff = new Backoff(retry, options.clock);
+    this.#alarm = new Alarm(options.clock, () => void this.#send());
   }
 
   start(): void {
@@ -84,27 +90,30 @@ export class Reporter {
     this.#schedule();
   }
 
-  /** The way to the server is open again: what waits need not wait for its back-off. */
+  /** The way to the server is open again: what waits because it was broken need not wait for its back-off. */
   connectionIsBack(): void {
-    if (this.#holdUntil === 0) return;
+    if (this.#holdUntil === 0 || this.#heldByAnswer) return;
     this.#holdUntil = 0;
     this.#schedule();
   }
 
   stop(): void {
     this.#abort.abort();
-    clearTimeout(this.#timer);
+    this.#alarm.clear();
   }
 
   #schedule(): void {
     if (this.#sending || this.#abort.signal.aborted) return;
-    clearTimeout(this.#timer);
+    this.#alarm.clear();
     const now = this.#options.clock.now();
+    // The wall clock may have been set back: what was a moment ago must not be an hour ahead.
+    this.#lastSentAt = Math.min(this.#lastSentAt, now);
+    this.#holdUntil = Math.min(this.#holdUntil, now + maxRetryAfterMs);
     const due = this.#dueAt();
     if (due === undefined) return;
     const wait = Math.max(due, this.#holdUntil) - now;
     if (wait <= 0) void this.#send();
-    else this.#timer = setTimeout(() => void this.#send(), wait);
+    else this.#alarm.set(wait);
   }
 
   #dueAt(): number | undefined {
@@ -132,6 +141,7 @@ export class Reporter {
         error: messageOf(error),
       });
       this.#dirty = true;
+      this.#heldByAnswer = false;
       this.#holdUntil = this.#options.clock.now() + this.#backoff.next();
     } finally {
       this.#sending = false;
@@ -145,7 +155,8 @@ export class Reporter {
     const pending: PendingReport[] = [];
     body.reset();
     this.#turn = jobs.length === 0 ? 0 : this.#turn % jobs.length;
-    let room = this.#requestBytes;
+    const requestBytes = this.#size.bytes;
+    let room = requestBytes;
     for (let index = 0; index < jobs.length; index += 1) {
       const job = jobs[(this.#turn + index) % jobs.length];
       if (!job) continue;
@@ -154,10 +165,11 @@ export class Reporter {
         continue;
       }
       // Every job still to come is left a share of the request.
-      const share = Math.max(minRequestBytes, Math.floor(room / (jobs.length - index)));
+      const share = Math.max(Math.min(minShareBytes, requestBytes), Math.floor(room / (jobs.length - index)));
       const length = body.writer.length;
       const onItsWay = before.find((entry) => entry.job === job);
-      const report = job.report(body, this.#alone > 0 ? room : share, heartbeat, onItsWay);
+      const limits = { bytes: this.#alone > 0 ? room : share, lineBytes: requestBytes };
+      const report = job.report(body, limits, heartbeat, onItsWay);
       if (!report) continue;
       pending.push(report);
       room -= body.writer.length - length;
@@ -172,10 +184,11 @@ export class Reporter {
     while (pending && !this.#abort.signal.aborted) {
       const sent: PendingReport[] = pending;
       this.#lastSentAt = this.#options.clock.now();
-      const answer = this.#options.client.report(this.#body.finish(), this.#abort.signal);
+      const body = this.#body.finish();
+      const answer = this.#options.client.report(body, this.#abort.signal);
       const [answered, prepared] = await Promise.allSettled([answer, this.#prepareNext(sent)]);
       if (answered.status === 'rejected') {
-        if (!this.#abort.signal.aborted) this.#failed(answered.reason, sent);
+        if (!this.#abort.signal.aborted) this.#failed(answered.reason, sent, body.length);
         return;
       }
       const { terminatedJobs } = answered.value;
@@ -199,7 +212,7 @@ export class Reporter {
     this.#backoff.reset();
     this.#holdUntil = 0;
     this.#options.connection.succeeded('report');
-    this.#requestBytes = Math.min(this.#options.maxRequestBytes, this.#requestBytes * 2);
+    this.#size.passed();
     if (this.#alone > 0) this.#alone -= 1;
     const finished = pending.filter((entry) => entry.job.acknowledge(entry)).map((entry) => entry.job);
     if (pending.some((entry) => entry.more)) this.#dirty = this.#urgent = true;
@@ -211,16 +224,11 @@ export class Reporter {
     if (terminated.length > 0) this.#options.onTerminated(terminated);
   }
 
-  #failed(error: unknown, pending: PendingReport[]): void {
+  #failed(error: unknown, pending: PendingReport[], bytes: number): void {
     this.#dirty = true;
     const remote = error instanceof RemoteError ? error : undefined;
-    if (remote?.kind === 'too_large' && this.#requestBytes > minRequestBytes) {
-      // The size that passed is found quickly; there is nothing to wait for.
-      this.#requestBytes = Math.max(minRequestBytes, Math.floor(this.#requestBytes / 2));
-      this.#options.logger.warn('The server calls the progress report too large; sending smaller ones', {
-        context: 'sending_progress',
-        bytes: this.#requestBytes,
-      });
+    // The size that passes is found quickly; there is nothing to wait for.
+    if (remote?.kind === 'too_large' && this.#size.refused(bytes)) {
       this.#urgent = true;
       return;
     }
@@ -229,8 +237,9 @@ export class Reporter {
       this.#alone = pending.length;
       this.#urgent = true;
     }
-    this.#options.connection.failed('report', error);
-    const wait = Math.max(this.#backoff.next(), remote?.retryAfterMs ?? 0);
-    this.#holdUntil = this.#options.clock.now() + wait;
+    const { clock, connection } = this.#options;
+    connection.failed('report', error);
+    this.#heldByAnswer = wasAnswered(error);
+    this.#holdUntil = clock.now() + waitAfter(error, this.#backoff.next(), connection.refused.aborted);
   }
 }

@@ -13,15 +13,14 @@ import type { RunRunnerOptions } from './types.ts';
 
 /**
  * Runs the runner until it is told to end, or in one-off mode until its tasks are finished and acknowledged. Returns the
- * exit code: 0; 3 when results could not be delivered (they are kept and delivered at the next start); 130 or 143 after
- * a second signal. Throws UserError when the configuration does not allow a start.
+ * exit code: 0; 3 when results could not be delivered (they are kept and delivered at the next start); 4 when the server
+ * has refused the token for good (results are kept, too); 130 or 143 after a second signal. Throws UserError when the configuration does not allow a start.
  */
 export async function runRunner(options: RunRunnerOptions): Promise<number> {
-  const { logger, shutdown } = options;
+  const { clock = systemClock, logger, shutdown } = options;
   const { config } = options.loaded;
   const token = requireStartable(config);
   await checkIdentity(config, process.env['PATH'] ?? '');
-  const clock = systemClock;
   const { connection: via } = config.runner;
   const transport = await createTransport({
     caFile: via.serverCaCertFile,

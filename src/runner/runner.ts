@@ -17,7 +17,7 @@ const farewellMs = 30_000;
 /** The same after the user has asked twice. */
 const shortFarewellMs = 5_000;
 
-const exitCodes = { ok: 0, undelivered: 3 } as const;
+const exitCodes = { ok: 0, undelivered: 3, tokenRefused: 4 } as const;
 const signalExitCodes: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 };
 
 export interface RunnerParts {
@@ -33,15 +33,18 @@ export interface RunnerParts {
  *
  *     running ──first signal──▶ draining ──nothing runs──▶ saying farewell ──all acknowledged, or time is up──▶ ended
  *        │                         └──second signal: tasks are stopped──▶┘
+ *        ├──token refused for good: as the first signal, without a farewell────────────────────────────────────▶ ended
  *        ├──SIGUSR2: tasks go on without a runner───────────────────────────────────────────────────────────▶ ended
  *        └──one-off: its tasks are finished and acknowledged─────────────────────────────────────────────────▶ ended
  */
 export class Runner {
   readonly #options: RunRunnerOptions;
   readonly #config: RunnerConfig;
+  readonly #jobsRoot: string;
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #jobs: Jobs;
+  readonly #connection: ConnectionLog;
   readonly #poller: Poller;
   readonly #reporter: Reporter;
   readonly #workspace: Workspace;
@@ -51,11 +54,13 @@ export class Runner {
 
   constructor(options: RunRunnerOptions, { client, clock, token, jobsRoot }: RunnerParts) {
     this.#options = options;
+    this.#jobsRoot = jobsRoot;
     this.#logger = options.logger;
     this.#clock = clock;
     this.#config = options.loaded.config;
     const { runner } = this.#config;
     const connection = new ConnectionLog(this.#logger, clock);
+    this.#connection = connection;
     const intervalMs = runner.checkIntervalSeconds * 1000;
     this.#workspace = new Workspace({ root: this.#config.tmpPath });
     const context: JobContext = {
@@ -112,7 +117,7 @@ export class Runner {
     const { shutdown } = this.#options;
     this.#reporter.start();
     this.#poller.start();
-    await anyAborted(shutdown.drain, shutdown.leave, this.#oneOffDone.signal);
+    await anyAborted(shutdown.drain, shutdown.leave, this.#oneOffDone.signal, this.#connection.refused);
     if (shutdown.leave.aborted) return this.#leave();
     if (this.#oneOffDone.signal.aborted && !shutdown.drain.aborted) return this.#end();
     return this.#drain();
@@ -150,7 +155,7 @@ export class Runner {
   async #farewell(): Promise<void> {
     const { cancel } = this.#options.shutdown;
     const started = this.#clock.now();
-    while (this.#jobs.size > 0) {
+    while (this.#jobs.size > 0 && !this.#connection.refused.aborted) {
       const limit = cancel.aborted ? shortFarewellMs : farewellMs;
       if (this.#clock.now() - started >= limit) return;
       await this.#clock.sleep(20);
@@ -162,6 +167,11 @@ export class Runner {
     this.#reporter.stop();
     const left = this.#jobs.detach();
     const { cancel } = this.#options.shutdown;
+    if (this.#connection.refused.aborted) {
+      if (left > 0)
+        this.#logger.error('Results that the server has not taken are kept', { results: left, in: this.#jobsRoot });
+      return exitCodes.tokenRefused;
+    }
     if (left > 0) {
       this.#logger.error('The server did not take all results; they are kept and delivered at the next start', {
         results: left,

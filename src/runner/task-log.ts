@@ -17,6 +17,14 @@ export interface TaskLogOptions {
   onGrowth: () => void;
 }
 
+/** How much log a report may hold. */
+export interface ReportLimits {
+  /** About so many bytes of JSON, but at least one record. */
+  bytes: number;
+  /** A longer line is cut, even if `maxLineBytes` would allow it. */
+  lineBytes: number;
+}
+
 /** The log of one task on its way from the job directory to the server, and what must not be seen in it. */
 export class TaskLog {
   readonly #options: TaskLogOptions;
@@ -64,8 +72,9 @@ export class TaskLog {
   }
 
   /** Writes the next records into `body`, as `LogCursor.read` does. */
-  read(body: ProgressBody, maxBytes: number, final: boolean, after: LogBatch | undefined): LogBatch {
-    const batch = this.#cursor.read(body.writer, maxBytes, final, after);
+  read(body: ProgressBody, limits: ReportLimits, final: boolean, after: LogBatch | undefined): LogBatch {
+    const lineBytes = Math.min(limits.lineBytes, this.#options.maxLineBytes);
+    const batch = this.#cursor.read(body.writer, limits.bytes, final, after, lineBytes);
     if (batch.count > 0) this.#options.directory.writeSending({ end: batch.end, times: this.#marks.upTo(batch.end) });
     return batch;
   }

@@ -1,4 +1,5 @@
 import type { LoadedConfig } from '../config/index.ts';
+import type { Clock } from '../lib/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 
 /** The ways in which a runner is asked to end. */
@@ -17,6 +18,8 @@ export interface RunRunnerOptions {
   /** Writes a line to standard output. */
   stdout: (line: string) => void;
   shutdown: ShutdownSignals;
+  /** @default the system's */
+  clock?: Clock;
   /** Told the number of running tasks when draining begins. */
   onDraining?: (running: number) => void;
 }

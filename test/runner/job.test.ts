@@ -30,7 +30,7 @@ const body = new ProgressBody();
 /** The next report of a job, with the messages of its records. */
 function next(job: Job | undefined, maxBytes: number, always: boolean): Report | undefined {
   body.reset();
-  const pending = job?.report(body, maxBytes, always);
+  const pending = job?.report(body, { bytes: maxBytes, lineBytes: 65_536 }, always);
   if (!pending) return undefined;
   const { Jobs } = JSON.parse(body.finish().toString()) as { Jobs: { LogRecords: { message: string }[] }[] };
   return { ...pending, messages: Jobs.flatMap((entry) => entry.LogRecords.map((record) => record.message)) };
@@ -240,7 +240,7 @@ describe('Job.recover', () => {
     const context = await ended(root, false);
     const times = (job: Job | undefined): string[] => {
       body.reset();
-      job?.report(body, 100_000, false);
+      job?.report(body, { bytes: 100_000, lineBytes: 65_536 }, false);
       return (
         body
           .finish()

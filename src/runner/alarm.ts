@@ -1,0 +1,31 @@
+import type { Clock } from '../lib/index.ts';
+
+/** One thing to do after a while; setting it again replaces what was set before. */
+export class Alarm {
+  readonly #clock: Clock;
+  readonly #action: () => void;
+  #set: AbortController | undefined;
+
+  constructor(clock: Clock, action: () => void) {
+    this.#clock = clock;
+    this.#action = action;
+  }
+
+  /** Does it after `ms` milliseconds. */
+  set(ms: number): void {
+    this.clear();
+    const set = new AbortController();
+    this.#set = set;
+    this.#clock.sleep(ms, set.signal).then(
+      () => {
+        if (!set.signal.aborted) this.#action();
+      },
+      () => undefined, // It was cleared.
+    );
+  }
+
+  clear(): void {
+    this.#set?.abort();
+    this.#set = undefined;
+  }
+}
