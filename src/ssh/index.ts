@@ -1,4 +1,4 @@
-export { startSshAgent, type SshAgent, type SshAgentOptions } from './agent.ts';
+export { startSshAgent, type AgentHost, type SshAgent, type SshAgentOptions } from './agent.ts';
 export { isHostName, isSshLogin, sshConfigFile, type SshHostBlock } from './host-config.ts';
 export { readKey, type AgentKey } from './key.ts';
 export { sshCommand } from './options.ts';

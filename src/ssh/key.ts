@@ -1,64 +1,58 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { messageOf, UserError } from '../lib/index.ts';
+import { wireInteger, wireString } from './wire.ts';
 
-/** A private key that can answer an ssh client's requests. */
+/** A private key in the forms that an ssh-agent is given (draft-ietf-sshm-ssh-agent, section 3.2). */
 export interface AgentKey {
   /** Public key in wire form (RFC 4253, section 6.6). */
   publicBlob: Buffer;
+  /** Its kind and all its numbers, the private ones among them. */
+  privateBlob: Buffer;
   comment: string;
-  /** Signature in wire form: algorithm and signature, each a length-prefixed string. */
-  sign(data: Buffer, flags: number): Buffer;
 }
-
-/** Flags of a sign request (draft-ietf-sshm-ssh-agent, section 3.6.1). */
-const rsaSha256 = 2;
-const rsaSha512 = 4;
 
 /**
  * Reads a private key: OpenSSH, PEM (PKCS#1, SEC1, PKCS#8) or PuTTY form; line ends and a missing last one do not matter.
  * Throws UserError when it is not a key, is encrypted and `passphrase` is empty or wrong, or is a public key.
  */
 export async function readKey(text: string, passphrase: string, comment: string): Promise<AgentKey> {
-  const { default: ssh2 } = await import('ssh2');
   const normalised = `${text.replaceAll('\r\n', '\n').trim()}\n`;
-  const parsed = ssh2.utils.parseKey(forParser(normalised, passphrase), passphrase === '' ? undefined : passphrase);
+  const key = readPkcs8(normalised, passphrase) ?? (await readOthers(normalised, passphrase));
+  const blobs = blobsOf(key.export({ format: 'jwk' }));
+  if (blobs) return { ...blobs, comment };
+  throw new UserError(`SSH keys of this kind (${key.asymmetricKeyType}) are not supported.`, {
+    hint: 'Use an Ed25519, ECDSA or RSA key.',
+  });
+}
+
+/** What the parser of the others does not know. */
+function readPkcs8(text: string, passphrase: string): KeyObject | undefined {
+  if (!/^-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/.test(text)) return undefined;
+  try {
+    return createPrivateKey({ key: text, ...(passphrase === '' ? {} : { passphrase }) });
+  } catch (error: unknown) {
+    throw unusable(error, text, passphrase);
+  }
+}
+
+async function readOthers(text: string, passphrase: string): Promise<KeyObject> {
+  const { default: ssh2 } = await import('ssh2');
+  const parsed = ssh2.utils.parseKey(text, passphrase === '' ? undefined : passphrase);
   const key = Array.isArray(parsed) ? parsed[0] : parsed;
-  if (!key || key instanceof Error) throw unusable(key, normalised, passphrase);
+  if (!key || key instanceof Error) throw unusable(key, text, passphrase);
   if (!key.isPrivateKey()) {
     throw new UserError('The SSH key is a public key; a private key is needed.', {
       hint: 'Paste the file without the ending .pub into the key store.',
     });
   }
-  const { type } = key;
-  return {
-    publicBlob: key.getPublicSSH(),
-    comment,
-    sign: (data, flags) => {
-      const { algorithm, hash } = signatureKind(type, flags);
-      // Without a hash of its own (Ed25519) the parameter must be left out.
-      const raw: Buffer | Error = hash === undefined ? key.sign(data) : key.sign(data, hash);
-      if (raw instanceof Error) throw raw;
-      const signature = type.startsWith('ecdsa-') ? mpintPair(raw) : raw;
-      return Buffer.concat([wireString(Buffer.from(algorithm)), wireString(signature)]);
-    },
-  };
-}
-
-/** PKCS#8 is what the parser does not know; Node turns it into a form that it does. */
-function forParser(text: string, passphrase: string): string {
-  if (!/^-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/.test(text)) return text;
-  let key: KeyObject;
   try {
-    key = createPrivateKey({ key: text, ...(passphrase === '' ? {} : { passphrase }) });
-  } catch {
-    return text;
+    return createPrivateKey(key.getPrivatePEM());
+  } catch (error: unknown) {
+    throw unusable(error, text, '');
   }
-  if (key.asymmetricKeyType === 'rsa') return key.export({ type: 'pkcs1', format: 'pem' }).toString();
-  if (key.asymmetricKeyType === 'ec') return key.export({ type: 'sec1', format: 'pem' }).toString();
-  return text;
 }
 
-function unusable(error: Error | undefined, text: string, passphrase: string): UserError {
+function unusable(error: unknown, text: string, passphrase: string): UserError {
   const encrypted = /encrypted|passphrase/i.test(messageOf(error ?? '')) || text.includes('ENCRYPTED');
   if (encrypted && passphrase === '') {
     return new UserError('The SSH key is encrypted and no passphrase is given.', {
@@ -76,39 +70,29 @@ function unusable(error: Error | undefined, text: string, passphrase: string): U
   });
 }
 
-function signatureKind(type: string, flags: number): { algorithm: string; hash: string | undefined } {
-  switch (type) {
-    case 'ssh-rsa':
-      if ((flags & rsaSha512) !== 0) return { algorithm: 'rsa-sha2-512', hash: 'sha512' };
-      if ((flags & rsaSha256) !== 0) return { algorithm: 'rsa-sha2-256', hash: 'sha256' };
-      return { algorithm: 'ssh-rsa', hash: 'sha1' };
-    case 'ecdsa-sha2-nistp256':
-      return { algorithm: type, hash: 'sha256' };
-    case 'ecdsa-sha2-nistp384':
-      return { algorithm: type, hash: 'sha384' };
-    case 'ecdsa-sha2-nistp521':
-      return { algorithm: type, hash: 'sha512' };
-    default:
-      return { algorithm: type, hash: undefined };
+const curves: Readonly<Record<string, string>> = { 'P-256': 'nistp256', 'P-384': 'nistp384', 'P-521': 'nistp521' };
+
+function blobsOf(key: JsonWebKey): Pick<AgentKey, 'publicBlob' | 'privateBlob'> | undefined {
+  const number = (value: string | undefined): Buffer => Buffer.from(value ?? '', 'base64url');
+  const secret = number(key.d);
+  const curve = curves[key.crv ?? ''];
+  if (key.kty === 'RSA') {
+    const [n, e, d, iqmp, p, q] = [key.n, key.e, key.d, key.qi, key.p, key.q].map((value) => wireInteger(number(value)));
+    const type = wireString('ssh-rsa');
+    return { publicBlob: join(type, e, n), privateBlob: join(type, n, e, d, iqmp, p, q) };
   }
+  if (key.kty === 'EC' && curve !== undefined) {
+    const point = wireString(join(Buffer.from([4]), number(key.x), number(key.y)));
+    const publicBlob = join(wireString(`ecdsa-sha2-${curve}`), wireString(curve), point);
+    return { publicBlob, privateBlob: join(publicBlob, wireInteger(secret)) };
+  }
+  if (key.kty === 'OKP' && key.crv === 'Ed25519') {
+    const publicBlob = join(wireString('ssh-ed25519'), wireString(number(key.x)));
+    return { publicBlob, privateBlob: join(publicBlob, wireString(join(secret, number(key.x)))) };
+  }
+  return undefined;
 }
 
-export function wireString(value: Buffer): Buffer {
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(value.length);
-  return Buffer.concat([length, value]);
-}
-
-/** ECDSA signatures come as DER (SEQUENCE of two INTEGERs) and travel as two mpints (RFC 5656, section 3.1.2). */
-function mpintPair(der: Buffer): Buffer {
-  // A sequence of 128 bytes or more (nistp521) has one more byte of length.
-  let position = (der[1] ?? 0) > 0x80 ? 3 : 2;
-  const parts: Buffer[] = [];
-  for (let part = 0; part < 2; part += 1) {
-    const length = der[position + 1] ?? 0;
-    // DER integers and mpints are both big-endian two's complement: the bytes stay as they are.
-    parts.push(wireString(der.subarray(position + 2, position + 2 + length)));
-    position += 2 + length;
-  }
-  return Buffer.concat(parts);
+function join(...parts: (Buffer | undefined)[]): Buffer {
+  return Buffer.concat(parts.filter((part) => part !== undefined));
 }

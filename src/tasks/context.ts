@@ -6,7 +6,7 @@ import { readKey, startSshAgent } from '../ssh/index.ts';
 import type { TaskWorkspace } from '../workspace/index.ts';
 import { openHostAccess, type HostAccess } from './host-access.ts';
 import type { Owner } from './owner.ts';
-import { TaskProblem } from './problem.ts';
+import { TaskProblem, TaskStopped } from './problem.ts';
 import type { Phase, TaskHost } from './types.ts';
 
 export interface TaskContextOptions {
@@ -31,7 +31,7 @@ export class TaskContext {
   readonly baseEnv: Readonly<Record<string, string>>;
   readonly owner: Owner | undefined;
   readonly #closers: (() => Promise<void>)[] = [];
-  readonly #sockets = new Map<string, string>();
+  readonly #sockets = new Map<string, Promise<string>>();
   #hostAccess: Promise<HostAccess> | undefined;
 
   constructor(options: TaskContextOptions) {
@@ -49,16 +49,14 @@ export class TaskContext {
     return this.agentSocketOf([key], phase);
   }
 
-  /** Socket of an ssh-agent that offers these keys in this order. Throws TaskProblem when one cannot be read. */
-  async agentSocketOf(keys: readonly AccessKey[], phase: Phase): Promise<string> {
-    const ids = keys.map(({ id }) => id).join(' ');
-    const known = this.#sockets.get(ids);
-    if (known !== undefined) return known;
-    const read = await Promise.all(keys.map((key) => this.#read(key, phase)));
-    const agent = await startSshAgent({ keys: read, directory: this.workspace.private, owner: this.owner });
-    this.#closers.push(() => agent.close());
-    this.#sockets.set(ids, agent.socketPath);
-    return agent.socketPath;
+  /** Socket of an ssh-agent that offers these keys in this order. Throws TaskProblem when there can be none with them. */
+  agentSocketOf(keys: readonly AccessKey[], phase: Phase): Promise<string> {
+    const name = `agent-${keys.map(({ id }) => id).join('-')}`;
+    const known = this.#sockets.get(name);
+    if (known) return known;
+    const socket = this.#startAgent(name, keys, phase);
+    this.#sockets.set(name, socket);
+    return socket;
   }
 
   /** The keys for other hosts and URLs. Throws TaskProblem when the server sent what cannot be one. */
@@ -80,6 +78,20 @@ export class TaskContext {
     // All of them, also when one fails: none may outlive the task.
     await Promise.allSettled(this.#closers.map((close) => close()));
     this.#closers.length = 0;
+  }
+
+  async #startAgent(name: string, keys: readonly AccessKey[], phase: Phase): Promise<string> {
+    const { baseEnv: env, host, owner } = this;
+    const read = await Promise.all(keys.map((key) => this.#read(key, phase)));
+    try {
+      const agent = await startSshAgent({ keys: read, name, directory: this.workspace.private, host, env, owner });
+      this.#closers.push(() => agent.close());
+      return agent.socketPath;
+    } catch (error: unknown) {
+      if (host.signal.aborted) throw new TaskStopped();
+      if (error instanceof UserError) throw new TaskProblem(phase, error.message, error.hint);
+      throw error;
+    }
   }
 
   async #read(key: AccessKey, phase: Phase) {

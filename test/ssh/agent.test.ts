@@ -5,21 +5,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { readKey, startSshAgent, type AgentKey } from '../../src/ssh/index.ts';
+import { readKey, startSshAgent, type AgentHost, type AgentKey } from '../../src/ssh/index.ts';
 import { makeKey, startSshd, type TestSshd } from '../support/sshd.ts';
+import { testTaskHost } from '../support/task-host.ts';
 import { needs } from '../support/tools.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const execute = promisify(execFile);
 const here = needs('ssh') && needs('ssh-keygen') && needs('sshd');
 
-async function agentWith(keys: AgentKey[], directory = tempDir()) {
-  const agent = await startSshAgent({ keys, directory });
+const env = { PATH: process.env['PATH'] ?? '' };
+
+async function agentWith(keys: AgentKey[], directory = tempDir(), host?: AgentHost) {
+  const agent = await startSshAgent({ keys, name: 'agent-1', directory, env, host: host ?? (await testTaskHost()).host });
   onTestFinished(() => agent.close());
   return agent;
 }
 
-describe.skipIf(!here)('the in-process ssh-agent', () => {
+describe.skipIf(!here)('the ssh-agent of a task', () => {
   let sshd: TestSshd;
   let directory: string;
 

@@ -1,0 +1,67 @@
+import { captureTagVariable, taskTagVariable } from '../execution/index.ts';
+
+/** Marks the processes around an agent, so that they do not take each other for a running step. */
+const keeperVariable = 'SEMAPHORE_AGENT_KEEPER';
+
+/** Between two looks whether the agent is still of use, seconds. */
+const lookSeconds = 3;
+
+/**
+ * Runs beside an agent for as long as it lives: with a command, `ssh-agent` ends soon after that command, so that whatever ends
+ * this one ends the agent. Its first act is to print both process ids; the agent listens by then. It ends when another
+ * one has taken its place, and when nobody is left whom the agent could serve: neither the runner that is named in the
+ * keeper file, nor any process of the task.
+ *
+ * Arguments: socket, file with the process ids, keeper file.
+ */
+const keeperScript = String.raw`
+  umask 077
+  ids=$2
+  keeper=$3
+  echo "$SSH_AGENT_PID $$" >"$ids"
+  echo "$SSH_AGENT_PID $$"
+  exec >/dev/null 2>&1 </dev/null
+  is_current() {
+    read -r found <"$ids" && [ "$found" = "$SSH_AGENT_PID $$" ]
+  }
+  has_runner() {
+    read -r pid start <"$keeper" || return 1
+    [ -n "$start" ] || { ps -p "$pid"; return; }
+    read -r stat <"/proc/$pid/stat" || return 1
+    set -- "$start" ${'${stat##*) }'}
+    [ "$2" != Z ] && [ "$1" = "${'${21}'}" ]
+  }
+  has_step() {
+    for file in $(grep -lsaF "${taskTagVariable}=$${taskTagVariable}" /proc/[0-9]*/environ); do
+      grep -qsaF ${keeperVariable}= "$file" || return 0
+    done
+    return 1
+  }
+  while sleep ${lookSeconds} && is_current; do
+    has_runner || has_step || break
+  done
+  kill "$SSH_AGENT_PID"
+`;
+
+/**
+ * Starts an agent and its keeper in sessions of their own, with the task's tag but not as a process that the runner reads
+ * from: they live on when it is killed. Prints the process ids. Arguments: those of the keeper.
+ */
+const startScript = `
+  unset ${captureTagVariable}
+  export ${keeperVariable}=1
+  for tool in ssh-agent setsid; do
+    command -v $tool >/dev/null || { echo "$tool is not installed" >&2; exit 127; }
+  done
+  rm -f -- "$1"
+  said=$(setsid ssh-agent -a "$1" /bin/sh -c "$0" semaphore-agent "$@" 2>&1 </dev/null &)
+  echo "$said"
+`;
+
+/** The command that starts an agent; what it prints on success is `<pid of the agent> <pid of the keeper>`. */
+export function agentCommand(files: { socket: string; ids: string; keeper: string }): {
+  command: string;
+  args: string[];
+} {
+  return { command: '/bin/sh', args: ['-c', startScript, keeperScript, files.socket, files.ids, files.keeper] };
+}
