@@ -38,6 +38,7 @@ try {
       'typescript',
       'ts-node',
       'tsx',
+      '@lydell/node-pty',
       '@napi-rs/keyring',
       'bufferutil',
       'utf-8-validate',
