@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
-import { chown, rename, rm } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, lstatSync, openSync, renameSync, writeSync } from 'node:fs';
+import { lchown, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { codeOf, InternalError, systemClock, type Clock } from '../lib/index.ts';
 
@@ -14,6 +14,9 @@ import { codeOf, InternalError, systemClock, type Clock } from '../lib/index.ts'
  * - A tool may read a file twice (Ansible does, with some options). Opened again at once, the same pipe would meet the
  *   reader of before, which would then read the secret twice in one go. So each pipe serves one reader: the next pipe is
  *   renamed over its name before the secret is written, and whoever opens the name from then on gets the fresh one.
+ * - The runner may be killed. A tool that comes then waits at the pipe until the next runner serves it; so pipes that are there
+ *   already are taken over as they are, and between finding a reader and writing nothing else is done.
+ * - The tools' user may put something else in the place of a pipe: only pipes are written to.
  */
 
 export interface HandOver {
@@ -41,15 +44,17 @@ const eagerLooks = 2500;
 const run = promisify(execFile);
 
 /**
- * Makes the pipes and serves each to whoever reads it, as often as it is read, until closed or `signal` is aborted.
- * Resolves when all pipes are there. Throws when they cannot be made (InternalError when `mkfifo` is missing).
+ * Makes the pipes, as far as an earlier process has not, and serves each to whoever reads it, as often as it is read, until
+ * closed or `signal` is aborted. Resolves when all pipes are there. Throws when they cannot be made (InternalError when `mkfifo` is missing).
  */
 export async function openHandOvers(handOvers: readonly HandOver[], options: HandOverOptions): Promise<CloseHandOver> {
   if (handOvers.length === 0) return async () => {};
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, options.signal]);
   const names = handOvers.flatMap(({ path }) => [path, next(path)]);
-  await makePipes(names, options);
+  const missing = names.filter((name) => lstatSync(name, { throwIfNoEntry: false })?.isFIFO() !== true);
+  if (missing.length > 0) await makePipes(missing);
+  await giveAway(names, options);
   const servers = handOvers.map((handOver) => serve(handOver, signal, options));
   return async () => {
     stop.abort();
@@ -62,7 +67,7 @@ function next(path: string): string {
   return `${path}.next`;
 }
 
-async function makePipes(names: readonly string[], options: HandOverOptions): Promise<void> {
+async function makePipes(names: readonly string[]): Promise<void> {
   try {
     await run('mkfifo', ['-m', '600', '--', ...names], { env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' } });
   } catch (error: unknown) {
@@ -74,9 +79,11 @@ async function makePipes(names: readonly string[], options: HandOverOptions): Pr
       },
     );
   }
-  const { uid, gid } = options;
+}
+
+async function giveAway(names: readonly string[], { uid, gid }: HandOverOptions): Promise<void> {
   if (uid === undefined || gid === undefined) return;
-  await Promise.all(names.map((name) => chown(name, uid, gid)));
+  await Promise.all(names.map((name) => lchown(name, uid, gid)));
 }
 
 /** Never rejects: a tool is waiting, so what goes wrong here (no process slot, no descriptor left) is tried again until closed. */
@@ -87,7 +94,10 @@ async function serve(handOver: HandOver, signal: AbortSignal, options: HandOverO
   let served = false;
   for (let looks = 0; !signal.aborted; looks += 1) {
     try {
-      if (!spare) await makePipes([next(handOver.path)], options);
+      if (!spare) {
+        await makePipes([next(handOver.path)]);
+        await giveAway([next(handOver.path)], options);
+      }
       spare = true;
       const fd = openForReader(handOver.path);
       if (fd === undefined) {
@@ -96,7 +106,7 @@ async function serve(handOver: HandOver, signal: AbortSignal, options: HandOverO
       }
       served = true;
       try {
-        await rename(next(handOver.path), handOver.path);
+        renameSync(next(handOver.path), handOver.path);
         spare = false;
         await writeAll(fd, content, clock, signal);
       } finally {
@@ -113,7 +123,10 @@ async function serve(handOver: HandOver, signal: AbortSignal, options: HandOverO
 /** A descriptor when somebody has the pipe open for reading, else undefined. */
 function openForReader(path: string): number | undefined {
   try {
-    return openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    const fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    if (fstatSync(fd).isFIFO()) return fd;
+    closeSync(fd);
+    return undefined;
   } catch (error: unknown) {
     if (codeOf(error) === 'ENXIO') return undefined;
     throw error;

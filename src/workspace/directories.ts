@@ -1,4 +1,5 @@
-import { chmod, chown, mkdir, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { chmod, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { codeOf, UserError } from '../lib/index.ts';
 
@@ -30,16 +31,28 @@ async function openWay(path: string, first: string): Promise<void> {
   if (path !== first && dirname(path) !== path) await openWay(dirname(path), first);
 }
 
-/** Makes one private directory (0700) below an existing one; an existing directory is made private. */
-export async function ensurePrivate(path: string, owner: Owner | undefined): Promise<void> {
+/**
+ * Makes one private directory (0700) below an existing one; an existing directory is made private. A symbolic link in its
+ * place is refused when the directory is for another user, who may have put it there, unless `follow` is set.
+ */
+export async function ensurePrivate(
+  path: string,
+  owner: Owner | undefined,
+  { follow = owner === undefined }: { follow?: boolean } = {},
+): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 });
+    if (!owner) return;
   } catch (error: unknown) {
     if (codeOf(error) !== 'EEXIST') throw error;
-    const found = await stat(path);
-    if (!found.isDirectory()) throw error;
-    if ((found.mode & 0o777) !== 0o700) await chmod(path, 0o700);
-    if (!owner || (found.uid === owner.uid && found.gid === owner.gid)) return;
   }
-  if (owner) await chown(path, owner.uid, owner.gid);
+  const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
+  const directory = await open(path, O_RDONLY | O_DIRECTORY | (follow ? 0 : O_NOFOLLOW));
+  try {
+    const found = await directory.stat();
+    if ((found.mode & 0o777) !== 0o700) await directory.chmod(0o700);
+    if (owner && (found.uid !== owner.uid || found.gid !== owner.gid)) await directory.chown(owner.uid, owner.gid);
+  } finally {
+    await directory.close();
+  }
 }

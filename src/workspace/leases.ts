@@ -17,6 +17,12 @@ export class Leases {
     return new Lease(taken, () => this.#alone.delete(taken));
   }
 
+  /** Takes `path` itself, whoever has it: an earlier process gave it to the task that now goes on. */
+  retake(path: string): Lease {
+    this.#alone.add(path);
+    return new Lease(path, () => this.#alone.delete(path));
+  }
+
   /** Holds `path` together with others. */
   share(path: string): Lease {
     this.#shared.set(path, (this.#shared.get(path) ?? 0) + 1);

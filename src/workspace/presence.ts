@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
-import { open, readdir, rm, writeFile } from 'node:fs/promises';
+import { open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -37,7 +37,10 @@ export class Presence {
     this.#server ??= this.#listen();
     // Where no socket can be made, the mark names one that never was: others cannot tell, and wait.
     const name = (await this.#server) ? this.#name : '-';
-    await writeFile(path, `${name} ${bootId()} ${hostname()}\n`, { mode: 0o600 });
+    // By way of another name, because tools may have put anything in the place of an earlier mark.
+    const fresh = `${path}-${randomBytes(4).toString('hex')}`;
+    await writeFile(fresh, `${name} ${bootId()} ${hostname()}\n`, { mode: 0o600, flag: 'wx' });
+    await rename(fresh, path);
   }
 
   /** What became of the process that left the mark at `path`; undefined when there is none. */

@@ -1,5 +1,6 @@
-import { renameSync, utimesSync } from 'node:fs';
-import { chown, lstat, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { readdirSync, renameSync, utimesSync } from 'node:fs';
+import { lstat, open, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { codeOf, messageOf, removeTree, systemClock, UserError, type Clock } from '../lib/index.ts';
 import { chooseUnneeded, isNeeded, keptIn, namesIn, type CleanUpLimits } from './clean-up.ts';
@@ -7,6 +8,7 @@ import { ensurePrivate, ensureRoot, type Owner } from './directories.ts';
 import { type Lease, Leases } from './leases.ts';
 import { homeName, internalName, mirrorName, projectName, taskName } from './names.ts';
 import { Presence } from './presence.ts';
+import { TaskHoldings } from './task-holdings.ts';
 
 export interface WorkspaceOptions {
   /** `tmp_path`, absolute. */
@@ -33,7 +35,7 @@ export interface TaskWorkspace {
   takeHome(repositoryId: number, templateId: number): Promise<{ home: string; internal: string }>;
   /** Holds the project directory as home: what tools keep in it stays when the cache is cleared meanwhile. */
   shareProjectHome(): void;
-  /** Writes a file into `private`, mode 0600. Returns its path. */
+  /** Writes a file into `private`, mode 0600, unless an earlier process has. Returns its path. */
   writePrivate(name: string, content: string): Promise<string>;
   /** Removes what belongs to the task alone and gives back the rest. Safe to call twice. */
   close(): Promise<void>;
@@ -60,6 +62,8 @@ export class Workspace {
   readonly #leases = new Leases();
   readonly #presence: Presence;
   readonly #clock: Clock;
+  /** What tasks hold that an earlier process began and this one has not yet opened, by their private directories. */
+  readonly #reserved = new Map<string, TaskHoldings>();
   #doomed = 0;
 
   constructor(options: WorkspaceOptions) {
@@ -69,56 +73,68 @@ export class Workspace {
   }
 
   /**
-   * Makes the directories of a task, for `owner` when its tools run as another user. What an earlier process left of a task
-   * of the same id is removed first. Throws UserError when the work root cannot be made, or another runner that is at work
-   * there has a task of this id.
+   * Holds for a task that an earlier process began what that process had given it, from now until the task is opened and closed
+   * again; so it is called before any other task starts. Safe to call twice.
    */
-  async openTask(projectId: number, taskId: number, owner?: Owner): Promise<TaskWorkspace> {
+  reserve(projectId: number, taskId: number): void {
+    this.#reserve(join(this.root, projectName(projectId)), taskId);
+  }
+
+  /**
+   * Makes the directories of a task, for `owner` when its tools run as another user. What an earlier process left of a task
+   * of the same id is removed first; or it is kept, when this process goes on with that task (`resumed`). Throws UserError when
+   * the work root cannot be made, or another runner that is at work there has a task of this id.
+   */
+  async openTask(
+    projectId: number,
+    taskId: number,
+    owner?: Owner,
+    { resumed = false }: { resumed?: boolean } = {},
+  ): Promise<TaskWorkspace> {
     const project = join(this.root, projectName(projectId));
-    await ensureRoot(this.root, owner);
-    await ensurePrivate(project, owner);
-    const own = this.#leases.share(join(project, taskName(taskId)));
-    const leases: Lease[] = [own];
+    const path = join(project, taskName(taskId));
+    const holdings = resumed ? this.#reserve(project, taskId) : TaskHoldings.empty(this.#leases, project, path);
+    this.#reserved.delete(path);
     try {
-      await this.#openPrivate(own.path, project, owner);
+      await ensureRoot(this.root, owner);
+      await ensurePrivate(project, owner, { follow: true });
+      await this.#openPrivate(path, project, owner, resumed);
     } catch (error: unknown) {
-      own.release();
+      holdings.release();
       throw error;
     }
-    const keep = (lease: Lease): string => {
-      leases.push(lease);
+    const use = (lease: Lease): string => {
       this.#stamp(lease.path);
       return lease.path;
     };
     return {
       project,
-      private: own.path,
-      takeCheckout: (name) => keep(this.#leases.take(join(project, name))),
-      shareMirror: (repositoryId, url) => keep(this.#leases.share(join(project, mirrorName(repositoryId, url)))),
+      private: path,
+      takeCheckout: (name) => use(holdings.take(name)),
+      shareMirror: (repositoryId, url) => use(holdings.share(mirrorName(repositoryId, url))),
       takeHome: async (repositoryId, templateId) => {
-        const home = keep(this.#leases.take(join(project, homeName(repositoryId, templateId))));
+        const name = homeName(repositoryId, templateId);
+        const home = use(holdings.take(name));
         // What is noted about a home goes with that home: the same number behind the name.
-        const number = home.slice(join(project, homeName(repositoryId, templateId)).length);
-        const internal = keep(this.#leases.share(join(project, internalName(repositoryId, templateId) + number)));
+        const number = home.slice(join(project, name).length);
+        const internal = use(holdings.share(internalName(repositoryId, templateId) + number));
         await ensurePrivate(home, owner);
         await ensurePrivate(internal, owner);
         return { home, internal };
       },
-      shareProjectHome: () => void keep(this.#leases.share(project)),
+      shareProjectHome: () => void use(holdings.share('.')),
       writePrivate: async (name, content) => {
-        const path = join(own.path, name);
-        await writeFile(path, content, { mode: 0o600, flag: 'wx' });
-        if (owner) await chown(path, owner.uid, owner.gid);
-        return path;
+        const file = join(path, name);
+        const isThere = resumed && (await lstat(file).catch(() => undefined)) !== undefined;
+        if (!isThere) await writeWhole(file, content, owner);
+        return file;
       },
       close: async () => {
         try {
-          await removeTree(own.path, project);
+          await removeTree(path, project);
         } finally {
-          for (const lease of leases) {
-            this.#stamp(lease.path);
-            lease.release();
-          }
+          for (const held of holdings.paths()) this.#stamp(held);
+          holdings.release();
         }
       },
     };
@@ -144,9 +160,11 @@ export class Workspace {
 
   /**
    * Removes what an earlier process left of its tasks when it ended in the middle: private directories with inventories and
-   * sockets, and what was being removed. Tasks of runners that are still at work in the same root are left alone.
+   * sockets, and what was being removed. Tasks of runners that are still at work in the same root are left alone, and so are
+   * the tasks with the ids of `spare`, which this process goes on with: what they hold is reserved for them before this returns.
    */
-  async sweep(): Promise<ClearResult> {
+  async sweep({ spare }: { spare?: ReadonlySet<number> } = {}): Promise<ClearResult> {
+    if (spare && spare.size > 0) this.#reserveAll(spare);
     const result: ClearResult = { removed: [], failed: [] };
     for (const project of await this.#projects()) {
       for (const name of await namesIn(project)) {
@@ -182,13 +200,31 @@ export class Workspace {
     await this.#presence.close();
   }
 
-  async #openPrivate(path: string, project: string, owner: Owner | undefined): Promise<void> {
+  /** Synchronous: nobody else may come in between. */
+  #reserveAll(taskIds: ReadonlySet<number>): void {
+    const inside = (path: string): string[] => readdirSync(path);
+    for (const project of inside(this.root).filter((name) => /^project_\d+$/.test(name))) {
+      const names = inside(join(this.root, project));
+      for (const id of taskIds) if (names.includes(taskName(id))) this.#reserve(join(this.root, project), id);
+    }
+  }
+
+  #reserve(project: string, taskId: number): TaskHoldings {
+    const path = join(project, taskName(taskId));
+    const known = this.#reserved.get(path);
+    if (known) return known;
+    const holdings = TaskHoldings.again(this.#leases, project, path);
+    this.#reserved.set(path, holdings);
+    return holdings;
+  }
+
+  async #openPrivate(path: string, project: string, owner: Owner | undefined, resumed: boolean): Promise<void> {
     if ((await this.#presence.lifeOf(join(path, markName))) === 'alive') {
       throw new UserError(`another runner has a task in ${path}`, {
         hint: 'Give runners of different servers a tmp_path each.',
       });
     }
-    await removeTree(path, project);
+    if (!resumed) await removeTree(path, project);
     await ensurePrivate(path, owner);
     await this.#presence.mark(join(path, markName));
   }
@@ -259,4 +295,17 @@ export class Workspace {
     await removeTree(doomed, within);
     return true;
   }
+}
+
+/** Whoever sees the file sees all of it, and its owner's name on it. */
+async function writeWhole(path: string, content: string, owner: Owner | undefined): Promise<void> {
+  const fresh = `${path}-${randomBytes(4).toString('hex')}`;
+  const file = await open(fresh, 'wx', 0o600);
+  try {
+    await file.writeFile(content);
+    if (owner) await file.chown(owner.uid, owner.gid);
+  } finally {
+    await file.close();
+  }
+  await rename(fresh, path);
 }

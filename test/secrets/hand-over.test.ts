@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -82,5 +82,51 @@ describe('openHandOvers', () => {
     expect(reader.exitCode).toBe(null);
     await close();
     expect(readdirSync(directory)).toEqual([]);
+  });
+});
+
+describe('after the runner was killed', () => {
+  /** Pipes that nobody serves any more, as a killed runner leaves them. */
+  async function abandoned() {
+    const room = await open({ secret: 'still\n' });
+    room.stop.abort();
+    return { path: room.paths[0] ?? '', directory: room.directory };
+  }
+
+  async function takeOver(path: string): Promise<void> {
+    onTestFinished(await openHandOvers([{ path, content: 'still\n' }], { signal: new AbortController().signal }));
+  }
+
+  it('serves the tool that waits at the pipe, in every state in which the pipes can be', async () => {
+    for (const missing of ['', '.next']) {
+      const { path } = await abandoned();
+      if (missing !== '') rmSync(`${path}${missing}`);
+      const { ino } = statSync(path);
+      const waiting = cat(path);
+      await sleep(50);
+      await takeOver(path);
+      expect(await waiting).toBe('still\n');
+      expect(await cat(path, path)).toBe('still\nstill\n');
+      expect(statSync(path).ino).not.toBe(ino);
+    }
+  });
+
+  it('makes what was not made yet', async () => {
+    const { path } = await abandoned();
+    rmSync(path);
+    rmSync(`${path}.next`);
+    await takeOver(path);
+    expect(await cat(path)).toBe('still\n');
+  });
+
+  it.each(['a link to a file', 'a file'])('writes nothing into %s that a tool has put in the place of a pipe', async (what) => {
+    const { path, directory } = await abandoned();
+    await takeOver(path);
+    rmSync(path);
+    const target = what === 'a file' ? path : join(directory, 'target');
+    writeFileSync(target, 'precious');
+    if (target !== path) symlinkSync(target, path);
+    await sleep(100);
+    expect(readFileSync(target, 'utf8')).toBe('precious');
   });
 });
