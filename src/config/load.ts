@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { checkLayer } from './check-layer.ts';
+import { findCredential, readCredential, registrationCredentialName, tokenCredentialName } from './credentials.ts';
 import { readEnvironment, type Environment } from './environment.ts';
 import { readFileLayer } from './file-layer.ts';
 import { findConfigFile } from './find-file.ts';
@@ -63,10 +64,18 @@ export async function loadRunnerConfig(options: LoadRunnerConfigOptions): Promis
   };
   checkRelations(values, placeOf);
 
-  const tokenFile = values.runner.token_file ? resolve(cwd, values.runner.token_file) : undefined;
-  const stored = tokenFile === undefined ? undefined : await readTokenFile(tokenFile);
+  const { token, token_file: tokenFile, token_store: store } = values.runner;
+  const elsewhere = token || tokenFile || store === 'keychain';
+  const tokenCredential = elsewhere ? undefined : await findCredential(env, tokenCredentialName);
+  const storedIn = tokenFile ? resolve(cwd, tokenFile) : tokenCredential;
+  const stored = storedIn === undefined ? undefined : await readTokenFile(storedIn);
   return {
-    config: resolveConfig(values, { cwd, registrationToken: env[registrationTokenVariable], fileToken: stored?.token }),
+    config: resolveConfig(values, {
+      cwd,
+      registrationToken: env[registrationTokenVariable] || (await readCredential(env, registrationCredentialName)),
+      fileToken: stored?.token,
+      tokenCredential,
+    }),
     file,
     warnings: [
       ...(fileLayer?.warnings ?? []),

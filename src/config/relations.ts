@@ -17,14 +17,16 @@ type PlaceOf = (key: string) => Place;
 export function checkRelations(values: RunnerFile, placeOf: PlaceOf): void {
   if (values.web_host) checkWebHost(values.web_host, placeOf('web_host'));
   checkLimits(values.runner, placeOf);
-  const { token, token_file: tokenFile, log } = values.runner;
-  if (token && tokenFile) {
-    const tokenPlace = locationText(placeOf('runner.token'));
-    const filePlace = locationText(placeOf('runner.token_file'));
-    throw locatedError(`runner.token (${tokenPlace}) and runner.token_file (${filePlace}) exclude each other`, {
-      key: 'runner.token',
-      hint: 'Keep one of them.',
-    });
+  const { token, token_file: tokenFile, token_store: store, connection, log } = values.runner;
+  const exclude = (one: string, other: string): never => {
+    const places = [one, other].map((key) => `${key} (${locationText(placeOf(key))})`);
+    throw locatedError(`${places.join(' and ')} exclude each other`, { key: one, hint: 'Keep one of them.' });
+  };
+  if (token && tokenFile) exclude('runner.token', 'runner.token_file');
+  if (store === 'keychain' && token) exclude('runner.token', 'runner.token_store');
+  if (store === 'keychain' && tokenFile) exclude('runner.token_file', 'runner.token_store');
+  if (connection.client_key_passphrase && connection.client_key_passphrase_file) {
+    exclude('runner.connection.client_key_passphrase', 'runner.connection.client_key_passphrase_file');
   }
   if (log.max_request_bytes < log.max_line_bytes) {
     const key = 'runner.log.max_request_bytes';
@@ -65,11 +67,16 @@ function checkWebHost(text: string, place: Place): void {
         : undefined;
   if (problem === undefined) return;
   const looksLikeHost = url === null || !text.includes('://');
-  throw locatedError(`web_host is ${JSON.stringify(text)}; ${problem}`, {
+  throw locatedError(`web_host is ${JSON.stringify(withoutCredentials(text))}; ${problem}`, {
     key: 'web_host',
     ...place,
-    ...(looksLikeHost ? { hint: `For example https://${text.replace(/^\/+/, '')}.` } : {}),
+    ...(looksLikeHost ? { hint: `For example https://${withoutCredentials(text).replace(/^\/+/, '')}.` } : {}),
   });
+}
+
+/** Also of a text that is no URL. */
+function withoutCredentials(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/@]*@/i, '$1***@');
 }
 
 /** Values that are allowed but will surprise, one sentence each. */
@@ -82,6 +89,10 @@ export function doubtfulValues(values: RunnerFile, placeOf: PlaceOf): string[] {
   if (runner.connection.skip_tls_verify) {
     const key = 'runner.connection.skip_tls_verify';
     warnings.push(at(key, 'the certificate of the server is not checked; whoever is on the way can read every secret'));
+  }
+  if (runner.connection.client_key_file && !runner.connection.client_cert_file) {
+    const key = 'runner.connection.client_key_file';
+    warnings.push(at(key, `${key} has no effect without runner.connection.client_cert_file`));
   }
   if (runner.check_interval_seconds >= 120) {
     const key = 'runner.check_interval_seconds';

@@ -6,12 +6,15 @@ import type { RunnerConfig } from './types.ts';
 export interface ResolveContext {
   cwd: string;
   registrationToken: string | undefined;
-  /** Content of `runner.token_file`. */
+  /** Content of `runner.token_file`, or of the credential. */
   fileToken: string | undefined;
+  /** File of the systemd credential that `fileToken` was read from. */
+  tokenCredential: string | undefined;
 }
 
 /** Turns the checked file (names and units of the file) into what the program works with. */
-export function resolveConfig(file: RunnerFile, { cwd, registrationToken, fileToken }: ResolveContext): RunnerConfig {
+export function resolveConfig(file: RunnerFile, context: ResolveContext): RunnerConfig {
+  const { cwd, registrationToken, fileToken, tokenCredential } = context;
   const path = (value: string | undefined) => (value ? resolvePath(cwd, value) : undefined);
   const { runner, ssh, process } = file;
   // The original applies the ids only when both are there.
@@ -43,6 +46,8 @@ export function resolveConfig(file: RunnerFile, { cwd, registrationToken, fileTo
       registrationTokenFile: path(runner.registration_token_file),
       token: text(runner.token?.trim()) ?? fileToken,
       tokenFile: path(runner.token_file),
+      tokenStore: runner.token_store,
+      tokenCredential,
       privateKeyFile: path(runner.private_key_file),
       oneOff: runner.one_off,
       enabled: runner.enabled,
@@ -55,6 +60,7 @@ export function resolveConfig(file: RunnerFile, { cwd, registrationToken, fileTo
       connection: {
         serverCaCertFile: path(runner.connection.server_ca_cert_file),
         skipTlsVerify: runner.connection.skip_tls_verify,
+        clientCertificate: clientCertificate(runner.connection, path),
         requestTimeoutMs: runner.connection.request_timeout_seconds * 1000,
       },
       executorType: runner.executor.type,
@@ -80,6 +86,20 @@ export function resolveConfig(file: RunnerFile, { cwd, registrationToken, fileTo
         maxBytes: bytesOf(runner.cleanup.max_size),
       },
     },
+  };
+}
+
+function clientCertificate(
+  connection: RunnerFile['runner']['connection'],
+  path: (value: string | undefined) => string | undefined,
+): RunnerConfig['runner']['connection']['clientCertificate'] {
+  const certFile = path(connection.client_cert_file);
+  if (certFile === undefined) return undefined;
+  return {
+    certFile,
+    keyFile: path(connection.client_key_file),
+    passphrase: text(connection.client_key_passphrase),
+    passphraseFile: path(connection.client_key_passphrase_file),
   };
 }
 

@@ -10,6 +10,31 @@ const connectionSchema = z.object({
     env: 'SEMAPHORE_RUNNER_SERVER_CA_CERT_FILE',
     example: '/etc/ssl/semaphore-ca.pem',
   }),
+  client_cert_file: optionalText({
+    description:
+      'PEM file with the certificate shown to a server that asks for one (mTLS), followed by those between it and its authority. Read again when it changes.',
+    env: 'SEMAPHORE_RUNNER_CLIENT_CERT_FILE',
+    own: true,
+    example: '/etc/semaphore/runner.pem',
+  }),
+  client_key_file: optionalText({
+    description: 'PEM file with the key of `client_cert_file`. Read again when it changes.',
+    env: 'SEMAPHORE_RUNNER_CLIENT_KEY_FILE',
+    own: true,
+    defaultText: 'the key is in `client_cert_file`, too',
+    example: '/etc/semaphore/runner.key',
+  }),
+  client_key_passphrase: optionalText({
+    description: 'Passphrase of an encrypted `client_key_file`. Excludes `client_key_passphrase_file`.',
+    env: 'SEMAPHORE_RUNNER_CLIENT_KEY_PASSPHRASE',
+    own: true,
+    sensitive: true,
+  }),
+  client_key_passphrase_file: optionalText({
+    description: 'File with the passphrase of an encrypted `client_key_file`. Excludes `client_key_passphrase`.',
+    env: 'SEMAPHORE_RUNNER_CLIENT_KEY_PASSPHRASE_FILE',
+    own: true,
+  }),
   skip_tls_verify: flag(false, {
     description: 'Accept any certificate of the server. For tests only: whoever is on the way can read every secret.',
     env: 'SEMAPHORE_RUNNER_SKIP_TLS_VERIFY',
@@ -106,9 +131,16 @@ export const runnerSectionSchema = z.object({
     sensitive: true,
   }),
   token_file: optionalText({
-    description: 'File with the token, written by `runner register` with mode 0600. Excludes `token`.',
+    description:
+      'File with the token, written by `runner register` with mode 0600. Excludes `token`. A new token in it is used from the next request on.',
     env: 'SEMAPHORE_RUNNER_TOKEN_FILE',
     example: '/var/lib/semaphore/runner.token',
+  }),
+  token_store: choice(['file', 'keychain'], 'file', {
+    description:
+      '`keychain`: `runner register` puts the token into the keychain of the desktop session (Secret Service, macOS Keychain, Windows Credential Manager) instead of a file. Excludes `token` and `token_file`.',
+    env: 'SEMAPHORE_RUNNER_TOKEN_STORE',
+    own: true,
   }),
   registration_token_file: optionalText({
     description: 'File with the registration token, for `runner register` and `runner start --register`.',

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { codeOf, messageOf } from '../lib/index.ts';
+import { codeOf, ConfigError, messageOf } from '../lib/index.ts';
 import { exposureWarnings } from './exposure.ts';
 import { locatedError } from './located-error.ts';
 
@@ -10,11 +10,19 @@ import { locatedError } from './located-error.ts';
 export async function readTokenFile(file: string): Promise<{ token: string | undefined; warnings: readonly string[] }> {
   try {
     const token = (await readFile(file, 'utf8')).trim();
+    if (/\s/.test(token)) {
+      throw locatedError('the token file holds more than one word', {
+        source: file,
+        key: 'runner.token_file',
+        hint: 'It must hold the token and nothing else.',
+      });
+    }
     return {
       token: token === '' ? undefined : token,
       warnings: await exposureWarnings(file, 'it is the runner token'),
     };
   } catch (error: unknown) {
+    if (error instanceof ConfigError) throw error;
     if (codeOf(error) === 'ENOENT') return { token: undefined, warnings: [] };
     throw locatedError(`cannot read the token file: ${messageOf(error)}`, {
       source: file,

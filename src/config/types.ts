@@ -52,6 +52,10 @@ export interface RunnerSection {
   registrationTokenFile: string | undefined;
   token: string | undefined;
   tokenFile: string | undefined;
+  /** Where `register` puts the token, and `start` looks for it. Own addition `runner.token_store`. */
+  tokenStore: 'file' | 'keychain';
+  /** File of a systemd credential that `token` was read from, when nothing else gave one. */
+  tokenCredential: string | undefined;
   privateKeyFile: string | undefined;
   oneOff: boolean;
   /** Sent at registration; true unless the user says otherwise (the original's default made runners inactive, spec 7.1 #5). */
@@ -66,6 +70,16 @@ export interface RunnerSection {
   connection: {
     serverCaCertFile: string | undefined;
     skipTlsVerify: boolean;
+    /** What to show to a server that asks for a certificate. Own additions `runner.connection.client_…`. */
+    clientCertificate:
+      | {
+          certFile: string;
+          /** Undefined: the key is in `certFile`. */
+          keyFile: string | undefined;
+          passphrase: string | undefined;
+          passphraseFile: string | undefined;
+        }
+      | undefined;
     /** Time-out of one request, milliseconds. Own addition `runner.connection.request_timeout_seconds`. */
     requestTimeoutMs: number;
   };

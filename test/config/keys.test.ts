@@ -70,7 +70,7 @@ describe('every key', () => {
       'runner.token=***',
       'env_vars={"A":"1"}',
     ]);
-    expect(JSON.stringify(rows)).not.toMatch(/hidden|pass/);
+    expect(JSON.stringify(rows)).not.toMatch(/hidden|:pass/);
   });
 });
 

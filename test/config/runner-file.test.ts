@@ -26,7 +26,14 @@ const complete = {
     check_interval_seconds: 2,
     registration_token_file: '/run/secrets/token',
     private_key_file: '/etc/key.pem',
-    connection: { server_ca_cert_file: '/etc/ssl/ca.pem', skip_tls_verify: false, request_timeout_seconds: 5 },
+    connection: {
+      server_ca_cert_file: '/etc/ssl/ca.pem',
+      skip_tls_verify: false,
+      client_cert_file: '/etc/ssl/me.pem',
+      client_key_file: '/etc/ssl/me.key',
+      client_key_passphrase_file: '/run/secrets/phrase',
+      request_timeout_seconds: 5,
+    },
     executor: { type: 'local', docker: { image: 'x' } },
     state_dir: '/var/lib/state',
     stop_grace_seconds: 3,
@@ -58,6 +65,8 @@ const completeConfig = {
     registrationTokenFile: '/run/secrets/token',
     token: 'bXktcnVubmVyLXRva2Vu',
     tokenFile: undefined,
+    tokenStore: 'file',
+    tokenCredential: undefined,
     privateKeyFile: '/etc/key.pem',
     oneOff: true,
     enabled: false,
@@ -67,7 +76,17 @@ const completeConfig = {
     maxParallelTasks: 4,
     projectId: 7,
     checkIntervalSeconds: 2,
-    connection: { serverCaCertFile: '/etc/ssl/ca.pem', skipTlsVerify: false, requestTimeoutMs: 5000 },
+    connection: {
+      serverCaCertFile: '/etc/ssl/ca.pem',
+      skipTlsVerify: false,
+      clientCertificate: {
+        certFile: '/etc/ssl/me.pem',
+        keyFile: '/etc/ssl/me.key',
+        passphrase: undefined,
+        passphraseFile: '/run/secrets/phrase',
+      },
+      requestTimeoutMs: 5000,
+    },
     executorType: 'local',
     stateDir: '/var/lib/state',
     stopGraceMs: 3000,
@@ -113,7 +132,12 @@ describe('a configuration file', () => {
         maxParallelTasks: 9999,
         projectId: undefined,
         checkIntervalSeconds: 1,
-        connection: { serverCaCertFile: undefined, skipTlsVerify: false, requestTimeoutMs: 30_000 },
+        connection: {
+          serverCaCertFile: undefined,
+          skipTlsVerify: false,
+          clientCertificate: undefined,
+          requestTimeoutMs: 30_000,
+        },
         executorType: 'local',
         stateDir: undefined,
         stopGraceMs: 15_000,
@@ -231,6 +255,10 @@ describe('doubts about a file', () => {
       'FILE:1:13: with runner.check_interval_seconds of 120 or more the server takes this runner for offline',
     ],
     [
+      '{"runner": {"connection": {"client_key_file": "k"}}}',
+      'FILE:1:28: runner.connection.client_key_file has no effect without runner.connection.client_cert_file',
+    ],
+    [
       '{"runner": {"connection": {"skip_tls_verify": true}}}',
       'FILE:1:28: the certificate of the server is not checked; whoever is on the way can read every secret',
     ],
@@ -326,6 +354,26 @@ describe('mistakes in a file', () => {
     [
       '{"runner": {"token": "a", "token_file": "b"}}',
       'runner.token (FILE:1:13) and runner.token_file (FILE:1:27) exclude each other | Keep one of them.',
+    ],
+    [
+      '{"runner": {"token_store": "keychain", "token": "a"}}',
+      'runner.token (FILE:1:40) and runner.token_store (FILE:1:13) exclude each other | Keep one of them.',
+    ],
+    [
+      '{"runner": {"token_store": "keychain", "token_file": "a"}}',
+      'runner.token_file (FILE:1:40) and runner.token_store (FILE:1:13) exclude each other | Keep one of them.',
+    ],
+    [
+      '{"runner": {"connection": {"client_key_passphrase": "a", "client_key_passphrase_file": "b"}}}',
+      'runner.connection.client_key_passphrase (FILE:1:28) and runner.connection.client_key_passphrase_file (FILE:1:58) exclude each other | Keep one of them.',
+    ],
+    [
+      '{"web_host": "ftp://user:s3cret@x"}',
+      'FILE:1:2: web_host is "ftp://***@x"; expected a URL that begins with http:// or https://',
+    ],
+    [
+      '{"web_host": "user:s3cret@x.example.com"}',
+      'FILE:1:2: web_host is "***@x.example.com"; expected a URL that begins with http:// or https:// | For example https://***@x.example.com.',
     ],
     [
       '{"runner": {"cgroup": "off", "limits": {"memory": "1GB"}}}',
