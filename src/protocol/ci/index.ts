@@ -1,0 +1,1 @@
+export { readJobRequest, type Command, type EncodedVariable, type JobFile, type JobRequest } from './job-request.ts';
