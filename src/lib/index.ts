@@ -16,6 +16,8 @@ export {
   type RemoteErrorOptions,
   type UserErrorOptions,
 } from './errors.ts';
+export { hideEnvironment } from './hide-environment.ts';
 export { parseOwnJson } from './own-json.ts';
 export { processStartTime } from './process-start.ts';
 export { removeTree } from './remove-tree.ts';
+export { inheritedUmask, restrictUmask } from './umask.ts';
