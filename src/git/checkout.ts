@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { removeTree, type Clock } from '../lib/index.ts';
 import { openHandOvers } from '../secrets/index.ts';
+import { untilFree } from './busy.ts';
 import { credentialText } from './credential-text.ts';
 import { gitEnvironment } from './environment.ts';
 import { explainFailure, type GitFailure } from './failure.ts';
@@ -24,11 +25,22 @@ const mirrorLocks = new KeyedLock();
  * Checks a revision out: the repository's mirror is brought up to date (one fetch), then the working tree (one checkout).
  * Damage to either, for instance after a power cut, is repaired once by making it anew. Never rejects for what may
  * happen to git; ends at once, as `stopped`, when the host's signal is aborted.
+ *
+ * May be played again after the runner was killed: whatever looks at files to decide, or changes them without git, is done
+ * once (`host.once`), so that nothing happens twice and nothing is touched that a running git uses.
  */
 export async function checkout(
   request: CheckoutRequest,
   host: GitHost,
   options: { clock?: Clock } = {},
+): Promise<CheckoutResult> {
+  return await host.once(request.keyPrefix, () => performCheckout(request, host, options));
+}
+
+async function performCheckout(
+  request: CheckoutRequest,
+  host: GitHost,
+  options: { clock?: Clock },
 ): Promise<CheckoutResult> {
   const remote = parseRemote(request.url);
   const problem = problemWith(request, remote);
@@ -53,10 +65,16 @@ export async function checkout(
   }
 }
 
-async function performWithRepair(context: MirrorContext): Promise<GitOutcome<ResolvedRevision | undefined>> {
-  const { host, request } = context;
+async function performWithRepair(
+  parts: Omit<MirrorContext, 'attempt'>,
+): Promise<GitOutcome<ResolvedRevision | undefined>> {
+  const { host, request } = parts;
   for (let repaired = false; ; repaired = true) {
-    const found = await mirrorLocks.run(request.mirror, host.signal, () => resolveInMirror(context));
+    const context = { ...parts, attempt: repaired ? 2 : 1 };
+    const found = await mirrorLocks.run(request.mirror, host.signal, async () => {
+      await untilFree(request.mirror, request.privateDirectory, host.signal);
+      return await resolveInMirror(context);
+    });
     if (found.kind === 'failed' && !repaired && isDamage(found.failure)) {
       await repair(context, found.failure, [request.mirror]);
       continue;
@@ -84,17 +102,24 @@ function isRepairable({ kind }: GitFailure): boolean {
 
 async function repair({ host, request }: MirrorContext, failure: GitFailure, damaged: string[]): Promise<void> {
   const { lock } = failure;
+  const once = (work: () => Promise<void>) =>
+    host.once(`${request.keyPrefix}-repair`, async () => {
+      await work();
+      return true;
+    });
   const inside = damaged.some((path) => lock?.startsWith(path + sep));
   if (lock !== undefined && inside) {
     // Nobody but us works here: the lock is what a killed git left.
     host.log(`Removing a lock that an interrupted git left (${lock.slice(dirname(request.mirror).length + 1)})`);
-    await rm(lock, { force: true });
+    await once(() => rm(lock, { force: true }));
     return;
   }
   host.log(`The local copy of the repository is damaged (${failure.said}), making it anew`);
-  for (const path of damaged) {
-    await mirrorLocks.run(path, host.signal, () => removeTree(path, dirname(path)));
-  }
+  await once(async () => {
+    for (const path of damaged) {
+      await mirrorLocks.run(path, host.signal, () => removeTree(path, dirname(path)));
+    }
+  });
 }
 
 function problemWith({ revision, mirror, privateDirectory }: CheckoutRequest, remote: Remote): string | undefined {

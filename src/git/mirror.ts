@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { removeTree, systemClock, type Clock } from '../lib/index.ts';
 import { branchHash } from './branch-hash.ts';
+import { marked } from './busy.ts';
 import type { Git, GitOutcome } from './git.ts';
 import type { Remote } from './remote.ts';
 import { isHash, isWholeHash } from './revision.ts';
-import type { CheckoutRequest, GitHost, Revision } from './types.ts';
+import type { CheckoutRequest, GitHost } from './types.ts';
 
 /** What a revision turned out to be. */
 export interface ResolvedRevision {
@@ -31,6 +32,8 @@ export interface MirrorContext {
   host: GitHost;
   request: CheckoutRequest;
   remote: Remote;
+  /** 1, or 2 after a repair. */
+  attempt: number;
   clock?: Clock | undefined;
 }
 
@@ -39,11 +42,11 @@ export interface MirrorContext {
  * that is there already is not asked for again.
  */
 export async function resolveInMirror(context: MirrorContext): Promise<GitOutcome<ResolvedRevision | undefined>> {
-  const { git, host, request } = context;
+  const { host, request } = context;
   const { revision, mirror } = request;
-  const isNew = !existsSync(join(mirror, 'HEAD'));
+  const isNew = await host.once(keyOf(context, 'is-new'), () => Promise.resolve(!existsSync(join(mirror, 'HEAD'))));
   if (revision.kind === 'commit' && isHash(revision.name) && !isNew) {
-    const known = await resolve(git, mirror, revision);
+    const known = await resolve(context, 'known');
     if (known.kind === 'ok' && known.value) return known;
   }
   const fetched = await fetchAll(context, isNew);
@@ -52,22 +55,27 @@ export async function resolveInMirror(context: MirrorContext): Promise<GitOutcom
     host.log('Get current commit hash');
     host.log('Get current commit message');
   }
-  const found = await resolve(git, mirror, revision);
+  const found = await resolve(context, 'found');
   if (found.kind !== 'ok' || found.value || !isWholeHash(revision.name)) return found;
-  return await fetchCommit(context, revision);
+  return await fetchCommit(context);
+}
+
+/** Names something that is done once in this attempt. */
+export function keyOf({ attempt, request }: MirrorContext, name: string): string {
+  return `${request.keyPrefix}-${name}${attempt > 1 ? `-${attempt}` : ''}`;
 }
 
 async function fetchAll(context: MirrorContext, isNew: boolean): Promise<GitOutcome> {
   const { git, host, request, remote } = context;
   host.log(`${isNew ? 'Cloning' : 'Updating'} Repository ${remote.display}`);
   if (isNew) {
-    const made = await makeMirror(git, request.mirror);
+    const made = await makeMirror(context);
     if (made.kind !== 'ok') return made;
   }
   // A new mirror would list every branch as new.
   const quiet = isNew ? ['--quiet'] : [];
   return await retried(context, isNew ? 'clone' : 'pull', () =>
-    git.run('fetch', request.mirror, [
+    runInMirror(context, 'fetch', [
       'fetch',
       ...quiet,
       '--prune',
@@ -79,19 +87,31 @@ async function fetchAll(context: MirrorContext, isNew: boolean): Promise<GitOutc
   );
 }
 
-async function makeMirror(git: Git, mirror: string): Promise<GitOutcome> {
-  await removeTree(mirror, dirname(mirror));
+async function runInMirror(
+  { git, request }: MirrorContext,
+  name: string,
+  args: readonly string[],
+): Promise<GitOutcome> {
+  const { mirror, privateDirectory } = request;
+  return await marked(mirror, privateDirectory, () => git.run(name, mirror, args));
+}
+
+async function makeMirror(context: MirrorContext): Promise<GitOutcome> {
+  const { git, host, request } = context;
+  const { mirror } = request;
+  await host.once(keyOf(context, 'made-room'), async () => {
+    await removeTree(mirror, dirname(mirror));
+    return true;
+  });
   return await git.run('init', dirname(mirror), ['init', '--quiet', '--bare', '--template=', mirror]);
 }
 
 /** For a commit that no branch or tag leads to any more; servers that give such commits want the whole hash. */
-async function fetchCommit(
-  context: MirrorContext,
-  revision: Revision,
-): Promise<GitOutcome<ResolvedRevision | undefined>> {
-  const { git, request, remote } = context;
-  const refspec = `+${revision.name}:refs/semaphore/commits/${revision.name}`;
-  const fetched = await git.run('fetch-commit', request.mirror, [
+async function fetchCommit(context: MirrorContext): Promise<GitOutcome<ResolvedRevision | undefined>> {
+  const { remote, request } = context;
+  const { name } = request.revision;
+  const refspec = `+${name}:refs/semaphore/commits/${name}`;
+  const fetched = await runInMirror(context, 'fetch-commit', [
     'fetch',
     '--quiet',
     '--no-tags',
@@ -101,14 +121,16 @@ async function fetchCommit(
     refspec,
   ]);
   if (fetched.kind === 'stopped') return fetched;
-  return await resolve(git, request.mirror, revision);
+  return await resolve(context, 'fetched');
 }
 
-async function resolve(
-  git: Git,
-  mirror: string,
-  revision: Revision,
-): Promise<GitOutcome<ResolvedRevision | undefined>> {
+/** Finds the revision in the mirror as it is at this moment; `when` names the moment. */
+function resolve(context: MirrorContext, when: string): Promise<GitOutcome<ResolvedRevision | undefined>> {
+  return context.host.once(keyOf(context, `revision-${when}`), () => resolveNow(context));
+}
+
+async function resolveNow({ git, request }: MirrorContext): Promise<GitOutcome<ResolvedRevision | undefined>> {
+  const { mirror, revision } = request;
   const { name, kind } = revision;
   const branch = kind === 'branch' ? name : undefined;
   const candidates = [
@@ -153,14 +175,18 @@ function isUnknown(said: string): boolean {
 
 /** Tries again what may succeed later: a second after the first time, then twice as long each time (spec 5.5). */
 export async function retried(
-  { host, request, clock = systemClock }: MirrorContext,
+  context: MirrorContext,
   what: string,
   attempt: () => Promise<GitOutcome>,
 ): Promise<GitOutcome> {
+  const { host, request, clock = systemClock } = context;
   for (let number = 1, pauseMs = 1000; ; number += 1, pauseMs = Math.min(maxPauseMs, pauseMs * 2)) {
     const outcome = await attempt();
     if (outcome.kind !== 'failed' || !outcome.failure.retryable || number >= request.attempts) return outcome;
     host.log(`Git ${what} failed (${outcome.failure.said}), retrying in ${pauseMs / 1000}s`);
-    await clock.sleep(pauseMs, host.signal);
+    await host.once(keyOf(context, `pause-${what.replaceAll(' ', '-')}-${number}`), async () => {
+      await clock.sleep(pauseMs, host.signal);
+      return true;
+    });
   }
 }

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { codeOf, removeTree } from '../lib/index.ts';
 import type { GitOutcome } from './git.ts';
-import { type MirrorContext, type ResolvedRevision, retried } from './mirror.ts';
+import { keyOf, type MirrorContext, type ResolvedRevision, retried } from './mirror.ts';
 
 /** Our note in `.git`: the mirror the objects come from, and the commit whose branches and tags were copied from it. */
 interface Note {
@@ -19,9 +19,9 @@ const noteName = 'semaphore-mirror';
  * Changed files are put back, untracked ones are kept: tools keep state in them. When nothing changed this is one process.
  */
 export async function updateWorkingTree(context: MirrorContext, target: ResolvedRevision): Promise<GitOutcome> {
-  const { git, request } = context;
+  const { host, request } = context;
   const { directory, mirror } = request;
-  const note = await usableNote(directory, mirror);
+  const note = await host.once(keyOf(context, 'tree'), async () => (await usableNote(directory, mirror)) ?? null);
   if (!note) {
     const made = await makeRepository(context, target);
     if (made.kind !== 'ok') return made;
@@ -30,14 +30,24 @@ export async function updateWorkingTree(context: MirrorContext, target: Resolved
     const copied = await copyRefs(context);
     if (copied.kind !== 'ok') return copied;
   }
-  const place = target.branch === undefined ? ['--detach'] : ['-B', target.branch];
-  const args = ['checkout', '--quiet', '--force', '--no-recurse-submodules', ...place, target.hash, '--'];
-  const checkedOut = await git.runQuietly('checkout', directory, args);
+  const checkedOut = await checkOutTree(context, target);
   if (checkedOut.kind !== 'ok') return checkedOut;
   const submodules = await updateSubmodules(context);
   if (submodules.kind !== 'ok') return submodules;
   if (note?.hash !== target.hash) await writeFile(notePath(directory), `${mirror}\n${target.hash}\n`);
   return { kind: 'ok', value: undefined };
+}
+
+async function checkOutTree({ git, host, request }: MirrorContext, { branch, hash }: ResolvedRevision) {
+  const { directory } = request;
+  // It is ended with the runner that reads what it says. Nobody else works here, so that its locks are nobody's.
+  if (host.resumed) {
+    const locks = ['index', 'HEAD', ...(branch === undefined ? [] : [`refs/heads/${branch}`])];
+    for (const name of locks) await rm(join(directory, '.git', `${name}.lock`), { force: true });
+  }
+  const place = branch === undefined ? ['--detach'] : ['-B', branch];
+  const args = ['checkout', '--quiet', '--force', '--no-recurse-submodules', ...place, hash, '--'];
+  return await git.runQuietly('checkout', directory, args);
 }
 
 /** What we know of the tree in `directory`; when it is of no use, what is in the way of a new one is removed. */
@@ -68,23 +78,35 @@ function notePath(directory: string): string {
   return join(directory, '.git', noteName);
 }
 
-async function makeRepository({ git, request, remote }: MirrorContext, target: ResolvedRevision): Promise<GitOutcome> {
-  const { directory, mirror } = request;
+async function makeRepository(context: MirrorContext, target: ResolvedRevision): Promise<GitOutcome> {
+  const { git, host, request } = context;
+  const { directory } = request;
   const made = await git.run('init-tree', dirname(directory), ['init', '--quiet', '--template=', directory]);
   if (made.kind !== 'ok') return made;
+  await host.once(keyOf(context, 'tree-made'), async () => {
+    await nameOrigin(context, target);
+    return true;
+  });
+  return made;
+}
+
+async function nameOrigin({ request, remote }: MirrorContext, { branch }: ResolvedRevision): Promise<void> {
+  const { directory, mirror } = request;
   const gitDirectory = join(directory, '.git');
   await mkdir(join(gitDirectory, 'objects', 'info'), { recursive: true });
   await writeFile(join(gitDirectory, 'objects', 'info', 'alternates'), `${join(mirror, 'objects')}\n`);
-  const branch = target.branch;
+  const origin = `[remote "origin"]\n\turl = ${quote(remote.url)}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n`;
   const tracking =
     branch === undefined
       ? ''
       : `[branch ${quote(branch)}]\n\tremote = origin\n\tmerge = ${quote(`refs/heads/${branch}`)}\n`;
-  await appendFile(
-    join(gitDirectory, 'config'),
-    `[remote "origin"]\n\turl = ${quote(remote.url)}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n${tracking}`,
+  const config = join(gitDirectory, 'config');
+  const before = await readFile(config, 'utf8');
+  // As a whole, so that being killed in between and doing it again is the same as doing it once.
+  await writeFile(
+    config,
+    before.slice(0, before.includes(origin) ? before.indexOf(origin) : undefined) + origin + tracking,
   );
-  return made;
 }
 
 async function copyRefs({ git, request }: MirrorContext): Promise<GitOutcome> {
@@ -94,8 +116,11 @@ async function copyRefs({ git, request }: MirrorContext): Promise<GitOutcome> {
 }
 
 async function updateSubmodules(context: MirrorContext): Promise<GitOutcome> {
-  const { git, request } = context;
-  if (!existsSync(join(request.directory, '.gitmodules'))) return { kind: 'ok', value: undefined };
+  const { git, host, request } = context;
+  const modules = join(request.directory, '.gitmodules');
+  if (!(await host.once(keyOf(context, 'submodules'), () => Promise.resolve(existsSync(modules))))) {
+    return { kind: 'ok', value: undefined };
+  }
   const synced = await git.run('submodule-sync', request.directory, ['submodule', '--quiet', 'sync', '--recursive']);
   if (synced.kind !== 'ok') return synced;
   return await retried(context, 'submodule update', () =>

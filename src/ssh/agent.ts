@@ -92,9 +92,12 @@ async function start({ env, host, owner }: SshAgentOptions, files: Files): Promi
   const known = knownFrom(stdout);
   if (known.length > 0) return known;
   const said = [stderr, stdout].map((text) => text.trim()).find((text) => text !== '');
-  throw new UserError(`An ssh-agent cannot be started (${said ?? (result.kind === 'unstartable' ? result.message : result.kind)}).`, {
-    hint: "SSH keys are used through OpenSSH's ssh-agent: install OpenSSH's client programs and util-linux.",
-  });
+  throw new UserError(
+    `An ssh-agent cannot be started (${said ?? (result.kind === 'unstartable' ? result.message : result.kind)}).`,
+    {
+      hint: "SSH keys are used through OpenSSH's ssh-agent: install OpenSSH's client programs and util-linux.",
+    },
+  );
 }
 
 /** Where the agent's files are: the same place every time. */

@@ -77,7 +77,9 @@ function blobsOf(key: JsonWebKey): Pick<AgentKey, 'publicBlob' | 'privateBlob'> 
   const secret = number(key.d);
   const curve = curves[key.crv ?? ''];
   if (key.kty === 'RSA') {
-    const [n, e, d, iqmp, p, q] = [key.n, key.e, key.d, key.qi, key.p, key.q].map((value) => wireInteger(number(value)));
+    const [n, e, d, iqmp, p, q] = [key.n, key.e, key.d, key.qi, key.p, key.q].map((value) =>
+      wireInteger(number(value)),
+    );
     const type = wireString('ssh-rsa');
     return { publicBlob: join(type, e, n), privateBlob: join(type, n, e, d, iqmp, p, q) };
   }

@@ -56,6 +56,8 @@ export async function prepareTree(context: TaskContext, request: TreeRequest): P
       capture: (step) => host.capture({ ...step, phase: 'clone' }),
       tail: (key) => host.tail(key),
       log: (line) => host.log(line),
+      once: (key, work) => host.once(key, work),
+      resumed: host.resumed,
     },
   );
   switch (result.kind) {

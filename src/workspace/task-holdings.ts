@@ -41,7 +41,10 @@ export class TaskHoldings {
   take(name: string): Lease {
     const had = this.#held.find(
       (held) =>
-        held.isReserved && held.kind === 'alone' && held.name.startsWith(name) && /^(_\d+)?$/.test(held.name.slice(name.length)),
+        held.isReserved &&
+        held.kind === 'alone' &&
+        held.name.startsWith(name) &&
+        /^(_\d+)?$/.test(held.name.slice(name.length)),
     );
     if (!had) return this.#keep('alone', this.#leases.take(join(this.#project, name)));
     had.isReserved = false;

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { readKey, startSshAgent } from '../../src/ssh/index.ts';
 import { TestRepository } from '../support/git-repository.ts';
 import { makeKey, startSshd, type TestSshd } from '../support/sshd.ts';
+import { testTaskHost } from '../support/task-host.ts';
 import { needs } from '../support/tools.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { checkouts } from './support.ts';
@@ -30,7 +31,10 @@ describe.skipIf(!here)('a repository over ssh', () => {
   async function agent(privateKey: string, passphrase: string) {
     const started = await startSshAgent({
       keys: [await readKey(privateKey, passphrase, 'test')],
+      name: 'agent-1',
       directory: tempDir(),
+      env: { PATH: process.env['PATH'] ?? '' },
+      host: (await testTaskHost()).host,
     });
     onTestFinished(() => started.close());
     return { kind: 'agent', socket: started.socketPath } as const;

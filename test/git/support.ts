@@ -61,6 +61,8 @@ export function checkouts(url: string): Checkouts {
           capture: (step) => room.capture({ ...step, phase: 'clone' }),
           tail: (key) => room.tail(key),
           log: (line) => room.log(line),
+          once: (key, work) => room.once(key, work),
+          resumed: room.resumed,
         },
         clock ? { clock } : {},
       );

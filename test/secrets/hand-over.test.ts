@@ -119,14 +119,17 @@ describe('after the runner was killed', () => {
     expect(await cat(path)).toBe('still\n');
   });
 
-  it.each(['a link to a file', 'a file'])('writes nothing into %s that a tool has put in the place of a pipe', async (what) => {
-    const { path, directory } = await abandoned();
-    await takeOver(path);
-    rmSync(path);
-    const target = what === 'a file' ? path : join(directory, 'target');
-    writeFileSync(target, 'precious');
-    if (target !== path) symlinkSync(target, path);
-    await sleep(100);
-    expect(readFileSync(target, 'utf8')).toBe('precious');
-  });
+  it.each(['a link to a file', 'a file'])(
+    'writes nothing into %s that a tool has put in the place of a pipe',
+    async (what) => {
+      const { path, directory } = await abandoned();
+      await takeOver(path);
+      rmSync(path);
+      const target = what === 'a file' ? path : join(directory, 'target');
+      writeFileSync(target, 'precious');
+      if (target !== path) symlinkSync(target, path);
+      await sleep(100);
+      expect(readFileSync(target, 'utf8')).toBe('precious');
+    },
+  );
 });

@@ -17,7 +17,13 @@ const here = needs('ssh') && needs('ssh-keygen') && needs('sshd');
 const env = { PATH: process.env['PATH'] ?? '' };
 
 async function agentWith(keys: AgentKey[], directory = tempDir(), host?: AgentHost) {
-  const agent = await startSshAgent({ keys, name: 'agent-1', directory, env, host: host ?? (await testTaskHost()).host });
+  const agent = await startSshAgent({
+    keys,
+    name: 'agent-1',
+    directory,
+    env,
+    host: host ?? (await testTaskHost()).host,
+  });
   onTestFinished(() => agent.close());
   return agent;
 }
