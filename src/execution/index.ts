@@ -1,11 +1,13 @@
 export { captureProcess } from './capture-process.ts';
+export { Cgroups, type NoCgroups } from './cgroups.ts';
 export { findSetpriv, type Identity, setprivMissing } from './identity.ts';
 export { JobDirectory } from './job-directory.ts';
 export type { JobEvent, RecordedEvent } from './job-events.ts';
-export { captureTagVariable, findTagged, sweepTagged, taskTagVariable } from './process-tree.ts';
+export { captureTagVariable, companionVariable, killCaptures, taskTagVariable } from './process-tree.ts';
 export { runProcess, type RunProcessOptions } from './run-process.ts';
 export { Seal } from './seal.ts';
 export { stopRecordedSteps } from './stop-recorded.ts';
+export { TaskProcesses } from './task-processes.ts';
 export { takeOverProcess, type TakeOverOptions } from './take-over.ts';
 export type { CaptureResult, ProcessResult, ProcessSpec, StopLadder } from './types.ts';
 export { which, type WhichResult } from './which.ts';

@@ -126,6 +126,11 @@ export class JobDirectory {
     return join(this.path, 'output.log');
   }
 
+  /** When something was last written to the log, milliseconds since the epoch. */
+  get logTime(): number {
+    return fstatSync(this.logFd).mtimeMs;
+  }
+
   /** Bytes written to the log so far. */
   get logSize(): number {
     return fstatSync(this.logFd).size;

@@ -1,16 +1,21 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { codeOf, messageOf, processStartTime } from '../lib/index.ts';
+import { enterCommand } from './enter-command.ts';
 import { readExitFile } from './exit-file.ts';
 import { launchAs, setprivMissing } from './identity.ts';
 import { signalGroup, taskTagVariable } from './process-tree.ts';
 import { drainMs, resultOfCode } from './result.ts';
 import { climbLadder, type RunningLadder } from './stop-ladder.ts';
+import type { TaskCgroup } from './task-cgroup.ts';
+import { markCommand } from './task-mark.ts';
+import type { TaskProcesses } from './task-processes.ts';
 import type { ProcessResult, ProcessSpec } from './types.ts';
 import { which } from './which.ts';
 
 /**
- * The shell around every tool. It does two things that must go on when the runner is killed: it writes its own pid and then
+ * The shell around every tool. First it becomes part of the task: it marks itself and enters the cgroup, so that all that follows
+ * is born into both. Two things it does must go on when the runner is killed: it writes its own pid and then
  * the tool's exit code to descriptor 3 (a file; 4 tells a living runner at once), and it puts a pipe with a `cat` behind it
  * between the tool and the log. Without the pipe a script's `echo … > /dev/stderr` would open the log file itself and truncate it.
  * The traps keep the shells alive through a signal to the group; unlike ignored signals they are not inherited by the
@@ -21,6 +26,10 @@ const firstActs = 'trap : HUP INT QUIT TERM; echo $$ >&3; ';
 const wrapperScript =
   '{ trap : HUP INT QUIT TERM; (exec "$@" 2>&1 3>&- 4>&-); code=$?; echo "$code" >&3; echo "$code" >&4; } 2>/dev/null | ' +
   '{ trap "" HUP INT QUIT TERM; exec cat 3>&- 4>&-; }';
+
+/** What the shell does instead when there are limits and it cannot enter the cgroup that keeps them. */
+const refuse =
+  '{ echo "The cgroup of this task cannot be entered: the tool was not started."; echo 126 >&3; exit 126; }';
 
 /**
  * Put before the script for a tool with standard input. What Node.js calls a pipe is a socket, and bash with a socket as
@@ -33,8 +42,8 @@ export interface RunProcessOptions {
   logFd: number;
   /** File that pid and exit code are written to; created, mode 0600. */
   exitFile: string;
-  /** Value of the environment tag by which stray descendants are found. */
-  tag: string;
+  /** All processes of the task, of which this one becomes part. */
+  processes: TaskProcesses;
   /** Ends the process and everything it started when aborted. */
   signal: AbortSignal;
   /** Called once with the pid (also the process group) and its start time. */
@@ -52,24 +61,40 @@ export async function runProcess(spec: ProcessSpec, options: RunProcessOptions):
   if (!existsSync(spec.cwd)) {
     return { kind: 'unstartable', code: 'ENOENT', message: `the working directory ${spec.cwd} does not exist` };
   }
-  let exitFd: number | undefined;
+  const { cgroup, tag } = options.processes;
+  const opened: number[] = [];
   try {
-    exitFd = openSync(options.exitFile, 'w', 0o600);
-    const script = `${firstActs}${spec.stdin ? withStdin : ''}${wrapperScript}`;
+    const exitFd = openSync(options.exitFile, 'w', 0o600);
+    opened.push(exitFd);
+    const entrances = entrancesOf(cgroup);
+    opened.push(...entrances);
+    const enter = enterCommand(entrances.length, cgroup?.isRequired ? refuse : ':');
+    const script = `${firstActs}${markCommand(tag)}${enter}${spec.stdin ? withStdin : ''}${wrapperScript}`;
     const launch = launchAs(spec, '/bin/sh', ['-c', script, 'semaphore-step', executable.path, ...spec.args]);
     if (!launch) return { kind: 'unstartable', code: 'EPERM', message: setprivMissing };
     const child = spawn(launch.command, launch.args, {
       cwd: spec.cwd,
-      env: { ...spec.env, [taskTagVariable]: options.tag },
+      env: { ...spec.env, [taskTagVariable]: tag },
       detached: true,
-      stdio: [spec.stdin ? 'pipe' : 'ignore', options.logFd, options.logFd, exitFd, 'pipe'],
+      stdio: [spec.stdin ? 'pipe' : 'ignore', options.logFd, options.logFd, exitFd, 'pipe', ...entrances],
       ...launch.options,
     });
     return await supervise(child, spec, options);
   } catch (error: unknown) {
     return { kind: 'unstartable', code: codeOf(error) ?? 'EUNKNOWN', message: messageOf(error) };
   } finally {
-    if (exitFd !== undefined) closeSync(exitFd);
+    for (const fd of opened) closeSync(fd);
+  }
+}
+
+/** Descriptors by which the shell enters the task's cgroup. Throws the system error when there are limits that it must keep. */
+function entrancesOf(cgroup: TaskCgroup | undefined): number[] {
+  try {
+    cgroup?.make();
+    return cgroup?.openEntrances() ?? [];
+  } catch (error: unknown) {
+    if (cgroup?.isRequired) throw error;
+    return [];
   }
 }
 
@@ -89,12 +114,11 @@ function supervise(child: ChildProcess, spec: ProcessSpec, options: RunProcessOp
     let ladder: RunningLadder | undefined;
 
     const stop = (): void => {
-      if (pid !== undefined) ladder = climbLadder(pid, spec.stop, options.tag);
+      if (pid !== undefined) ladder = climbLadder(pid, spec.stop, options.processes);
     };
     const settle = (result: ProcessResult): void => {
       if (child.stdin) spec.stdin?.unpipe(child.stdin);
       child.stdin?.destroy();
-      ladder?.cancel();
       clearTimeout(drainTimer);
       told?.destroy();
       options.signal.removeEventListener('abort', stop);
@@ -107,18 +131,19 @@ function supervise(child: ChildProcess, spec: ProcessSpec, options: RunProcessOp
     // The tool has ended; its wrapper lives on while somebody holds the pipe open.
     told?.once('data', () => {
       child.stdin?.destroy();
-      drainTimer = setTimeout(() => {
-        if (pid !== undefined) signalGroup(pid, 'SIGKILL');
-      }, drainMs);
+      // A step that is being stopped has its grace as a whole.
+      if (ladder) ladder.toolEnded();
+      else drainTimer = setTimeout(() => pid !== undefined && signalGroup(pid, 'SIGKILL'), drainMs);
     });
     told?.on('error', () => undefined);
     if (child.stdin) spec.stdin?.pipe(child.stdin);
     // It ended without reading all of it: its result tells what there is to tell.
     child.stdin?.on('error', () => undefined);
     child.once('exit', () => {
+      if (ladder) return void ladder.finish().then(() => settle({ kind: 'stopped' }));
       // What the tool left running in its group goes with it, as after every end.
       if (pid !== undefined) signalGroup(pid, 'SIGKILL');
-      settle(ladder ? { kind: 'stopped' } : resultFrom(options.exitFile));
+      return settle(resultFrom(options.exitFile));
     });
     if (pid === undefined) return;
     options.onStart?.(pid, processStartTime(pid));

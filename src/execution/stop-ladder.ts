@@ -1,22 +1,43 @@
-import { signalGroup, sweepTagged } from './process-tree.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { signalGroup } from './process-tree.ts';
+import type { TaskProcesses } from './task-processes.ts';
 import type { StopLadder } from './types.ts';
 
-/** A running end of a process: what remains to be done is dropped by `cancel`. */
+/** Between two looks at what a tool has left, milliseconds. */
+const lookMs = 50;
+
+/** The way down of a step that was stopped. */
 export interface RunningLadder {
-  cancel(): void;
+  /** The tool itself has ended; what it has left learns of it, too. */
+  toolEnded(): void;
+  /** Resolves when nothing of the step is left, or the grace is over and the rest was killed. */
+  finish(): Promise<void>;
 }
 
 /**
- * Ends the process group `pgid` and everything that carries `tag`: the ladder's signal first, KILL after its grace. The
- * caller cancels it when the process has ended by itself.
+ * Ends a step and all that it started: the ladder's signal to every process, KILL after the grace to those that are left. `leader` is
+ * the step's process group. The tool's helpers have the same grace as the tool, also when it does not wait for them.
  */
-export function climbLadder(pgid: number, ladder: StopLadder, tag: string): RunningLadder {
-  signalGroup(pgid, ladder.signal);
-  // A process that stopped itself (SIGSTOP) sees no signal but KILL until it is continued.
-  signalGroup(pgid, 'SIGCONT');
+export function climbLadder(leader: number, { graceMs, signal }: StopLadder, processes: TaskProcesses): RunningLadder {
+  const deadline = Date.now() + graceMs;
+  let told = false;
+  processes.signal(signal, leader);
   const timer = setTimeout(() => {
-    signalGroup(pgid, 'SIGKILL');
-    sweepTagged(tag);
-  }, ladder.graceMs);
-  return { cancel: () => clearTimeout(timer) };
+    signalGroup(leader, 'SIGKILL');
+    processes.kill();
+  }, graceMs);
+  const toolEnded = (): void => {
+    // What a shell starts in the background ignores INT.
+    if (!told && signal === 'SIGINT') processes.signal('SIGTERM');
+    told = true;
+  };
+  return {
+    toolEnded,
+    finish: async () => {
+      toolEnded();
+      while (Date.now() < deadline && processes.listSteps().length > 0) await delay(lookMs);
+      clearTimeout(timer);
+      processes.kill();
+    },
+  };
 }

@@ -1,9 +1,9 @@
 import type { JobDirectory } from './job-directory.ts';
-import { sweepTagged } from './process-tree.ts';
 import { takeOverProcess } from './take-over.ts';
+import type { TaskProcesses } from './task-processes.ts';
 
 /** Ends what an earlier process started of a job, each step with its own ladder, and then whatever is left of it. */
-export async function stopRecordedSteps(directory: JobDirectory): Promise<void> {
+export async function stopRecordedSteps(directory: JobDirectory, processes: TaskProcesses): Promise<void> {
   const events = directory.events();
   const over = new Set(events.flatMap((event) => (event.type === 'step-ended' ? [event.index] : [])));
   const running = events.flatMap((event) => (event.type === 'step-starting' && !over.has(event.index) ? [event] : []));
@@ -12,7 +12,7 @@ export async function stopRecordedSteps(directory: JobDirectory): Promise<void> 
     const started = events.find((event) => event.type === 'step-started' && event.index === index);
     const known = started?.type === 'step-started' ? started : { pid: undefined, startTime: undefined };
     const { pid, startTime } = known;
-    await takeOverProcess({ exitFile: directory.exitFile(index), pid, startTime, tag: directory.tag, stop, signal });
+    await takeOverProcess({ exitFile: directory.exitFile(index), pid, startTime, processes, stop, signal });
   }
-  sweepTagged(directory.tag);
+  processes.kill();
 }

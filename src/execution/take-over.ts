@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { readFileSync } from 'node:fs';
 import { processStartTime } from '../lib/index.ts';
 import { readExitFile } from './exit-file.ts';
-import { findTagged, isTagged, signalGroup } from './process-tree.ts';
+import { isOfTask } from './find-processes.ts';
+import { readStat } from './proc.ts';
+import { signalGroup } from './process-tree.ts';
 import { drainMs, resultOfCode } from './result.ts';
 import { climbLadder, type RunningLadder } from './stop-ladder.ts';
+import type { TaskProcesses } from './task-processes.ts';
 import type { ProcessResult, StopLadder } from './types.ts';
 
 /** Between two looks at a process that is not our child, milliseconds. */
@@ -17,7 +19,8 @@ export interface TakeOverOptions {
   /** What was noted of the process when it was started, if the runner lived that long. */
   pid: number | undefined;
   startTime: string | undefined;
-  tag: string;
+  /** All processes of the task. */
+  processes: TaskProcesses;
   stop: StopLadder;
   /** Ends the process and everything it started when aborted. */
   signal: AbortSignal;
@@ -33,45 +36,34 @@ export async function takeOverProcess(options: TakeOverOptions): Promise<Process
   if (pid === undefined) return undefined;
   let ladder: RunningLadder | undefined;
   let endedAt: number | undefined;
-  try {
-    while (isSame(pid, options)) {
-      if (options.signal.aborted) ladder ??= climbLadder(pid, options.stop, options.tag);
-      if (endedAt === undefined) {
-        if (readExitFile(options.exitFile).code !== undefined) endedAt = Date.now();
-      } else if (Date.now() - endedAt >= drainMs) signalGroup(pid, 'SIGKILL');
-      await delay(lookMs);
-    }
-  } finally {
-    ladder?.cancel();
+  while (isSame(pid, options)) {
+    if (options.signal.aborted) ladder ??= climbLadder(pid, options.stop, options.processes);
+    if (endedAt === undefined) {
+      if (readExitFile(options.exitFile).code !== undefined) endedAt = Date.now();
+    } else if (ladder) ladder.toolEnded();
+    else if (Date.now() - endedAt >= drainMs) signalGroup(pid, 'SIGKILL');
+    await delay(lookMs);
   }
+  await ladder?.finish();
   const { code } = readExitFile(options.exitFile);
   if (ladder) return { kind: 'stopped' };
   return code === undefined ? { kind: 'lost' } : resultOfCode(code);
 }
 
 /** The pid that the process wrote as its first act; nothing of the task runs when there is none. */
-async function writtenPid({ exitFile, tag }: TakeOverOptions): Promise<number | undefined> {
+async function writtenPid({ exitFile, processes }: TakeOverOptions): Promise<number | undefined> {
   for (let waited = 0; waited < pidPatienceMs; waited += lookMs) {
     const { pid } = readExitFile(exitFile);
     if (pid !== undefined) return pid;
-    if (findTagged(tag).length === 0) return readExitFile(exitFile).pid;
+    if (processes.list().length === 0) return readExitFile(exitFile).pid;
     await delay(lookMs);
   }
   return undefined;
 }
 
 /** True while `pid` is still the process that was started: pids are used again, start times and tags are not. */
-function isSame(pid: number, { startTime, tag }: TakeOverOptions): boolean {
-  if (isZombie(pid)) return false;
-  return startTime === undefined ? isTagged(pid, tag) : processStartTime(pid) === startTime;
-}
-
-/** Dead, and only waiting for a parent that does not look: in a container process 1 may never do so. */
-function isZombie(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat[stat.lastIndexOf(')') + 2] === 'Z';
-  } catch {
-    return false;
-  }
+function isSame(pid: number, { startTime, processes }: TakeOverOptions): boolean {
+  // A dead one may wait for a parent that does not look: in a container process 1 may never do so.
+  if (readStat(pid)?.state === 'Z') return false;
+  return startTime === undefined ? isOfTask(pid, processes.tag) : processStartTime(pid) === startTime;
 }

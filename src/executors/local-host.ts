@@ -6,6 +6,7 @@ import {
   type CaptureResult,
   type JobDirectory,
   type ProcessResult,
+  type TaskProcesses,
 } from '../execution/index.ts';
 import type { Commit, Decision, Step, TaskHost } from '../tasks/types.ts';
 import { TaskRecord, type RecordedStep } from './task-record.ts';
@@ -15,6 +16,8 @@ const tailBytes = 16 * 1024;
 
 export interface LocalHostOptions {
   directory: JobDirectory;
+  /** What the steps start. */
+  processes: TaskProcesses;
   /** Aborted when the task is to stop. */
   signal: AbortSignal;
   /** An earlier process began this task: play it again from its record. @default false */
@@ -96,12 +99,12 @@ class LocalHost {
   }
 
   async #takeOver(step: Step, { index, pid, startTime }: RecordedStep): Promise<ProcessResult | undefined> {
-    const { directory, signal } = this.#options;
+    const { directory, processes, signal } = this.#options;
     const result = await takeOverProcess({
       exitFile: directory.exitFile(index),
       pid,
       startTime,
-      tag: directory.tag,
+      processes,
       stop: step.stop,
       signal,
     });
@@ -110,14 +113,14 @@ class LocalHost {
   }
 
   async #start(step: Step): Promise<ProcessResult> {
-    const { directory, signal } = this.#options;
+    const { directory, processes, signal } = this.#options;
     const { key } = step;
     const { index, exitFile } = directory.nextStep();
     directory.record({ type: 'step-starting', key, index, stop: step.stop });
     const result = await runProcess(step, {
       logFd: directory.logFd,
       exitFile,
-      tag: directory.tag,
+      processes,
       signal,
       onStart: (pid, startTime) => directory.record({ type: 'step-started', key, index, pid, startTime }),
     });

@@ -1,5 +1,12 @@
 import { createLocalHost } from '../executors/index.ts';
-import { captureTagVariable, JobDirectory, stopRecordedSteps, sweepTagged, type Seal } from '../execution/index.ts';
+import {
+  JobDirectory,
+  killCaptures,
+  stopRecordedSteps,
+  TaskProcesses,
+  type Cgroups,
+  type Seal,
+} from '../execution/index.ts';
 import { messageOf, type Clock } from '../lib/index.ts';
 import { createMasker, type LogBatch } from '../logs/index.ts';
 import { isFinished, type AccessKey, type JobData, type ProgressBody, type TaskStatus } from '../protocol/ui/index.ts';
@@ -9,6 +16,7 @@ import { Confirmation } from './confirmation.ts';
 import { jobFormat, readEarlierJob, type EarlierJob, type JobContent } from './earlier-job.ts';
 import { acceptsServerStatus } from './status-rules.ts';
 import { TaskLog, type ReportLimits } from './task-log.ts';
+import { TaskWatch } from './task-watch.ts';
 
 /** What a job needs from the runner that holds it. */
 export interface JobContext {
@@ -21,6 +29,10 @@ export interface JobContext {
   masking: { enabled: boolean; minLength: number };
   /** Secrets of the runner itself, masked in every log. */
   ownSecrets: readonly string[];
+  /** Undefined where tasks have none. */
+  cgroups?: Cgroups | undefined;
+  /** When a task is ended for want of time, or of output; undefined for never. Milliseconds. */
+  timeOuts: { taskTimeoutMs: number | undefined; noOutputTimeoutMs: number | undefined };
   /** There is something to report; `urgent` when somebody waits for it. */
   onNews: (urgent: boolean) => void;
   execute: (job: JobData, keys: ReadonlyMap<number, AccessKey>, host: TaskHost) => Promise<TaskOutcome>;
@@ -52,6 +64,8 @@ interface Attached {
   directory: JobDirectory;
   log: TaskLog;
   host: TaskHost;
+  processes: TaskProcesses;
+  watch: TaskWatch;
 }
 
 export class Job {
@@ -74,6 +88,10 @@ export class Job {
     commit: undefined,
   };
   #onGivenUp: (() => void) | undefined;
+  /** The task has come to its end: nothing can stop it any more. */
+  #isOver = false;
+  /** Why the task was ended for its time, when it was. */
+  #timedOut: string | undefined;
 
   constructor(id: number, context: JobContext) {
     this.id = id;
@@ -89,15 +107,20 @@ export class Job {
     const earlier = readEarlierJob(context.jobsRoot, id, context.seal);
     if (!earlier) return undefined;
     const job = new Job(id, context);
+    // What these print is read by nobody any more; their steps are run again.
+    killCaptures(earlier.directory.tag);
     job.#takeUp(earlier);
     const { next } = earlier;
-    // What these print is read by nobody any more; their steps are run again.
-    sweepTagged(earlier.directory.tag, captureTagVariable);
     if (next.kind === 'resume') return { job, resume: () => job.#perform(next.job, next.keys) };
     if (next.kind === 'end') return { job, resume: () => job.#endEarlier(next.outcome) };
-    sweepTagged(earlier.directory.tag);
+    void job.#attached?.processes.end();
     job.#finish(earlier.status);
     return { job, resume: undefined };
+  }
+
+  /** Names the task's processes and cgroup; undefined before its turn. */
+  get tag(): string | undefined {
+    return this.#attached?.directory.tag;
   }
 
   get state(): JobState {
@@ -122,7 +145,7 @@ export class Job {
       this.#setStatus('running');
       await this.#perform(data, keys);
     } catch (error: unknown) {
-      this.#fail(error);
+      await this.#fail(error);
     }
   }
 
@@ -134,7 +157,7 @@ export class Job {
       this.#context.onNews(true);
       return;
     }
-    if (this.#state !== 'active' || this.#stop.signal.aborted) return;
+    if (!this.#isStoppable()) return;
     this.#setStatus('stopping');
     this.#stop.abort();
   }
@@ -218,15 +241,22 @@ export class Job {
   }
 
   #attach(directory: JobDirectory, how: 'new' | 'play' | 'end', secrets: readonly string[] = []): void {
-    const { onNews } = this.#context;
+    const { cgroups, clock, onNews, timeOuts } = this.#context;
     const log = new TaskLog({ ...this.#context, taskId: this.id, directory, onGrowth: () => onNews(false) }, secrets);
-    this.#attached = { directory, log, host: this.#host(directory, log, how) };
-    log.follow();
-  }
-
-  #host(directory: JobDirectory, log: TaskLog, how: 'new' | 'play' | 'end'): TaskHost {
-    return createLocalHost({
+    const processes = new TaskProcesses(directory.tag, {
+      cgroup: cgroups?.task(directory.tag),
+      takenOver: how !== 'new',
+    });
+    const watch = new TaskWatch({
+      ...timeOuts,
+      clock,
+      startedAt: directory.createdAt,
+      lastOutputAt: () => directory.logTime,
+      onTimeOut: (reason) => this.#timeOut(reason),
+    });
+    const host = createLocalHost({
       directory,
+      processes,
       signal: this.#stop.signal,
       resumed: how !== 'new',
       atEnd: how === 'end',
@@ -235,6 +265,20 @@ export class Job {
       waitForDecision: (): Promise<Decision> => this.#confirmation.wait(),
       setCommit: (commit) => this.#setCommit(commit),
     });
+    this.#attached = { directory, log, host: watch.watched(host), processes, watch };
+    log.follow();
+  }
+
+  #isStoppable(): boolean {
+    return this.#state === 'active' && !this.#isOver && !this.#stop.signal.aborted;
+  }
+
+  /** Ends the task like `stop`, but as failed: nobody has asked for it. Whichever comes first counts. */
+  #timeOut(reason: string): void {
+    if (!this.#isStoppable()) return;
+    this.#timedOut = reason;
+    this.#context.logger.warn('Task timed out', { task_id: this.id, reason });
+    this.#stop.abort();
   }
 
   #setCommit(commit: Commit): void {
@@ -248,40 +292,65 @@ export class Job {
   async #perform(data: JobData, keys: ReadonlyMap<number, AccessKey>): Promise<void> {
     try {
       if (!this.#attached) return;
-      this.#conclude(await this.#context.execute(data, keys, this.#attached.host));
+      this.#attached.watch.start();
+      await this.#conclude(await this.#context.execute(data, keys, this.#attached.host));
     } catch (error: unknown) {
-      this.#fail(error);
+      await this.#fail(error);
     }
   }
 
-  #fail(error: unknown): void {
+  async #fail(error: unknown): Promise<void> {
     this.#context.logger.error('Task failed inside the runner', { task_id: this.id, error: messageOf(error) });
-    this.#conclude({ kind: 'failed', reason: `The runner could not run this task: ${messageOf(error)}` });
+    await this.#conclude({ kind: 'failed', reason: `The runner could not run this task: ${messageOf(error)}` });
   }
 
   /** Ends what an earlier process began and cannot go on. */
   async #endEarlier(outcome: TaskOutcome): Promise<void> {
     try {
-      if (this.#attached) await stopRecordedSteps(this.#attached.directory);
-      this.#conclude(outcome);
+      if (this.#attached) await stopRecordedSteps(this.#attached.directory, this.#attached.processes);
+      await this.#conclude(outcome);
     } catch (error: unknown) {
-      this.#fail(error);
+      await this.#fail(error);
     }
   }
 
-  #conclude(outcome: TaskOutcome): void {
-    const stopped = outcome.kind === 'stopped' || this.#stop.signal.aborted;
-    const status: TaskStatus = stopped ? 'stopped' : outcome.kind === 'success' ? 'success' : 'error';
-    const line = stopped ? 'Task was stopped.' : outcome.kind === 'failed' ? outcome.reason : undefined;
+  async #conclude(outcome: TaskOutcome): Promise<void> {
+    this.#isOver = true;
+    this.#attached?.watch.stop();
+    const { reason, status } = this.#resultOf(outcome);
+    const hits = await this.#endProcesses();
+    const line = reason === undefined ? undefined : [reason, ...hits].join(' ');
     if (this.#attached) {
-      sweepTagged(this.#attached.directory.tag);
-      if (line !== undefined) this.#appendLast(line);
+      for (const each of line === undefined ? hits : [line]) this.#appendLast(each);
     } else if (line !== undefined) {
       this.#looseLine = { text: line, ms: this.#context.clock.now() };
     }
     if (status === 'success' && outcome.kind === 'success') this.#keepOutputs(outcome.outputs);
     this.#finish(status);
     this.#context.logger.info('Task finished', { task_id: this.id, status });
+  }
+
+  #resultOf(outcome: TaskOutcome): { status: TaskStatus; reason: string | undefined } {
+    if (this.#timedOut !== undefined) return { status: 'error', reason: this.#timedOut };
+    if (outcome.kind === 'stopped' || this.#stop.signal.aborted) {
+      return { status: 'stopped', reason: 'Task was stopped.' };
+    }
+    return outcome.kind === 'success'
+      ? { status: 'success', reason: undefined }
+      : { status: 'error', reason: outcome.reason };
+  }
+
+  /** Ends what the task has left, and removes its cgroup. Returns what is to be said of the limits it has met. */
+  async #endProcesses(): Promise<string[]> {
+    if (!this.#attached) return [];
+    const { hits, left } = await this.#attached.processes.end();
+    if (left.length > 0) {
+      this.#context.logger.error('Processes of the task cannot be ended', {
+        task_id: this.id,
+        pids: left.map(({ pid }) => pid).join(','),
+      });
+    }
+    return hits;
   }
 
   /** On disk before the final status is, so that a later process does not report one without the other. */

@@ -9,6 +9,7 @@ import { UiRunnerClient } from '../protocol/ui/index.ts';
 import { checkIdentity } from '../tasks/index.ts';
 import { instanceStart } from './instance.ts';
 import { Runner } from './runner.ts';
+import { openCgroups } from './task-cgroups.ts';
 import type { RunRunnerOptions } from './types.ts';
 
 /**
@@ -40,7 +41,8 @@ export async function runRunner(options: RunRunnerOptions): Promise<number> {
     ...(privateKey ? { privateKey } : {}),
   });
   try {
-    return await new Runner(options, { client, clock, token, jobsRoot }).run();
+    const cgroups = await openCgroups(config.runner, stateDir, logger);
+    return await new Runner(options, { client, clock, token, jobsRoot, cgroups }).run();
   } finally {
     transport.close();
     // Until this process is gone the tasks it leaves may still write to their directories; a dead process holds no lock.

@@ -1,5 +1,5 @@
 import type { RunnerConfig } from '../config/index.ts';
-import { Seal } from '../execution/index.ts';
+import { Seal, type Cgroups } from '../execution/index.ts';
 import { messageOf, type Clock } from '../lib/index.ts';
 import type { RunnerState, UiRunnerClient } from '../protocol/ui/index.ts';
 import { runTask, type TaskHost } from '../tasks/index.ts';
@@ -10,6 +10,7 @@ import type { Job, JobContext } from './job.ts';
 import { Jobs } from './jobs.ts';
 import { Poller } from './poller.ts';
 import { Reporter } from './reporter.ts';
+import { removeLeftCgroups } from './task-cgroups.ts';
 import type { RunRunnerOptions } from './types.ts';
 
 /** How long an ended runner tries to hand over the last results, milliseconds. */
@@ -26,6 +27,8 @@ export interface RunnerParts {
   token: string;
   /** Directory of all job directories. */
   jobsRoot: string;
+  /** Undefined where tasks have none. */
+  cgroups: Cgroups | undefined;
 }
 
 /**
@@ -41,6 +44,7 @@ export class Runner {
   readonly #options: RunRunnerOptions;
   readonly #config: RunnerConfig;
   readonly #jobsRoot: string;
+  readonly #cgroups: Cgroups | undefined;
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #jobs: Jobs;
@@ -52,8 +56,9 @@ export class Runner {
   readonly #oneOffDone = new AbortController();
   #takesWork = true;
 
-  constructor(options: RunRunnerOptions, { client, clock, token, jobsRoot }: RunnerParts) {
+  constructor(options: RunRunnerOptions, { client, clock, token, jobsRoot, cgroups }: RunnerParts) {
     this.#options = options;
+    this.#cgroups = cgroups;
     this.#jobsRoot = jobsRoot;
     this.#logger = options.logger;
     this.#clock = clock;
@@ -71,6 +76,8 @@ export class Runner {
       maxLineBytes: runner.log.maxLineBytes,
       masking: runner.masking,
       ownSecrets: [token],
+      cgroups,
+      timeOuts: runner,
       onNews: (urgent) => this.#reporter.notify(urgent),
       execute: (job, keys, host) => this.#execute(job, keys, host),
     };
@@ -103,6 +110,11 @@ export class Runner {
     if (resuming.length > 0) {
       this.#logger.info('Going on with tasks of an earlier run', { task_ids: resuming.join(',') });
     }
+    void removeLeftCgroups(
+      this.#cgroups,
+      [...this.#jobs.all()].map(({ tag }) => tag),
+      this.#logger,
+    );
     const upkeep = new AbortController();
     await this.#startUpkeep(upkeep.signal);
     try {

@@ -4,13 +4,8 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import {
-  findTagged,
-  runProcess,
-  sweepTagged,
-  type ProcessResult,
-  type ProcessSpec,
-} from '../../src/execution/index.ts';
+import { runProcess, TaskProcesses, type ProcessResult, type ProcessSpec } from '../../src/execution/index.ts';
+import { findTask, killTask } from '../support/survivors.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 interface Run {
@@ -38,13 +33,13 @@ async function run(script: string, options: Partial<ProcessSpec> & { stopAfterMs
         stop: { signal: 'SIGTERM', graceMs: 300 },
         ...spec,
       },
-      { logFd, exitFile: join(directory, 'exit.1'), tag, signal: stop.signal },
+      { logFd, exitFile: join(directory, 'exit.1'), processes: new TaskProcesses(tag), signal: stop.signal },
     );
     return { result, log: readFileSync(logFile, 'utf8'), tag };
   } finally {
     clearTimeout(timer);
     closeSync(logFd);
-    sweepTagged(tag);
+    killTask(tag);
   }
 }
 
@@ -131,7 +126,7 @@ describe('runProcess', () => {
   it('kills a tool that ignores the signal, and its group, after the grace', async () => {
     const { result, tag } = await run('trap "" TERM; sleep 60 & while :; do sleep 1; done', { stopAfterMs: 200 });
     expect(result).toEqual({ kind: 'stopped' });
-    await expect.poll(() => findTagged(tag)).toEqual([]);
+    await expect.poll(() => findTask(tag)).toEqual([]);
   });
 
   it('stops a tool that has stopped itself', async () => {
@@ -142,7 +137,7 @@ describe('runProcess', () => {
     const { result, log, tag } = await run('sleep 60 & echo done');
     expect(result).toEqual({ kind: 'exited', code: 0 });
     expect(log).toBe('done\n');
-    await expect.poll(() => findTagged(tag)).toEqual([]);
+    await expect.poll(() => findTask(tag)).toEqual([]);
   });
 
   it('leaves a process in a session of its own to the sweep by tag', async () => {
@@ -157,12 +152,17 @@ describe('runProcess', () => {
         env: { PATH: process.env['PATH'] ?? '' },
         stop: { signal: 'SIGTERM', graceMs: 300 },
       },
-      { logFd, exitFile: join(directory, 'exit'), tag, signal: new AbortController().signal },
+      {
+        logFd,
+        exitFile: join(directory, 'exit'),
+        processes: new TaskProcesses(tag),
+        signal: new AbortController().signal,
+      },
     );
     // What was killed with the group may take a moment to go.
-    await expect.poll(() => findTagged(tag)).toHaveLength(1);
-    expect(sweepTagged(tag)).toBe(1);
-    await expect.poll(() => findTagged(tag)).toEqual([]);
+    await expect.poll(() => findTask(tag)).toHaveLength(1);
+    expect(new TaskProcesses(tag, { takenOver: true }).kill()).toBe(1);
+    await expect.poll(() => findTask(tag)).toEqual([]);
     closeSync(logFd);
   });
 });

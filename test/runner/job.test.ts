@@ -1,12 +1,13 @@
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findTagged, JobDirectory, Seal, sweepTagged } from '../../src/execution/index.ts';
+import { JobDirectory, Seal } from '../../src/execution/index.ts';
 import { ProgressBody } from '../../src/protocol/ui/index.ts';
 import { jobFormat } from '../../src/runner/earlier-job.ts';
 import { Job, type PendingReport } from '../../src/runner/job.ts';
 import type { Step } from '../../src/tasks/index.ts';
 import { eventually, jobContext, jobData, noKeys } from '../support/runner.ts';
+import { findTask, killTask } from '../support/survivors.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 function bash(script: string, key = 'run'): Step {
@@ -332,7 +333,7 @@ describe('Job.recover', () => {
     recovered?.job.adopt('stopping');
     await over;
     expect(rest(recovered?.job)).toEqual({ messages: ['started', 'Task was stopped.'], status: 'stopped' });
-    expect(findTagged(JobDirectory.open(join(root, 'jobs'), 12, context.seal)?.tag ?? '')).toEqual([]);
+    expect(findTask(JobDirectory.open(join(root, 'jobs'), 12, context.seal)?.tag ?? '')).toEqual([]);
     await recovered?.job.discard();
   });
 
@@ -399,7 +400,7 @@ describe('Job.recover', () => {
     const job = new Job(17, context);
     void job.run(jobData(17), noKeys);
     await eventually(() => messages(next(job, 100_000, true)).includes('started'));
-    sweepTagged(JobDirectory.open(join(root, 'jobs'), 17, context.seal)?.tag ?? '');
+    killTask(JobDirectory.open(join(root, 'jobs'), 17, context.seal)?.tag ?? '');
     // As if the runner had been killed with it, before it could note the end.
     const events = join(root, 'jobs', '17', 'steps.jsonl');
     await eventually(() => readFileSync(events, 'utf8').includes('step-ended'));

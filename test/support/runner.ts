@@ -39,6 +39,7 @@ export function jobContext(root: string, execute: JobContext['execute'], more: P
     maxLineBytes: 65_536,
     masking: { enabled: true, minLength: 4 },
     ownSecrets: [],
+    timeOuts: { taskTimeoutMs: undefined, noOutputTimeoutMs: undefined },
     onNews: () => undefined,
     execute,
     ...more,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { JobDirectory, Seal, sweepTagged } from '../../src/execution/index.ts';
+import { JobDirectory, Seal, TaskProcesses } from '../../src/execution/index.ts';
 import { createLocalHost } from '../../src/executors/index.ts';
 import type { TaskStatus } from '../../src/protocol/ui/index.ts';
 import type { Commit, Decision, Step, TaskHost } from '../../src/tasks/index.ts';
@@ -27,6 +27,7 @@ export async function testTaskHost(onStep: (step: Step) => void = () => {}): Pro
   const root = join(tempDir(), 'jobs');
   const directory = await JobDirectory.create(root, 1, '{}', Seal.fromToken('test'));
   const abort = new AbortController();
+  const processes = new TaskProcesses(directory.tag);
   const seen: Pick<TestTaskHost, 'steps' | 'statuses' | 'commits' | 'secrets' | 'decisions'> = {
     steps: [],
     statuses: [],
@@ -36,11 +37,12 @@ export async function testTaskHost(onStep: (step: Step) => void = () => {}): Pro
   };
   onTestFinished(() => {
     abort.abort();
-    sweepTagged(directory.tag);
+    processes.kill();
     directory.close();
   });
   const local = createLocalHost({
     directory,
+    processes,
     signal: abort.signal,
     addSecret: (value) => seen.secrets.push(value),
     setStatus: (status) => seen.statuses.push(status),

@@ -1,0 +1,117 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { TaskProcesses } from '../../src/execution/index.ts';
+
+/**
+ * Counts what is left of a task in a way of its own, not the one of the program: by the tag in environments, by cgroups of
+ * that name in any hierarchy and who is in them, and by ancestry as it was seen while the task ran.
+ */
+export class Survivors {
+  readonly #tag: string;
+  /** Every process that was ever seen to be of the task, with its start time: pids are used again. */
+  readonly #seen = new Map<number, string>();
+  readonly #looking: NodeJS.Timeout;
+
+  /** `root` is any ancestor of the task's processes that is none itself; this process when left out. */
+  constructor(tag: string, root = process.pid) {
+    this.#tag = tag;
+    this.#looking = setInterval(() => this.#look(root), 20);
+    this.#looking.unref();
+  }
+
+  /** Waits until nothing is left, and fails when something is. Ends the watch; what was left is killed. */
+  async expectNone(timeoutMs = 20_000): Promise<void> {
+    clearInterval(this.#looking);
+    try {
+      await expect.poll(() => this.list(), { timeout: timeoutMs, message: 'survivors' }).toEqual([]);
+    } finally {
+      killTask(this.#tag);
+    }
+  }
+
+  /** A line for each that is alive, and for each cgroup that is there. */
+  list(): string[] {
+    const tagged = processes().filter(({ pid }) =>
+      read(`/proc/${pid}/environ`).includes(`SEMAPHORE_TASK_TAG=${this.#tag}`),
+    );
+    const seen = processes().filter(({ pid, start }) => this.#seen.get(pid) === start);
+    const pids = new Set([...tagged, ...seen].map(({ pid }) => pid));
+    return [
+      ...[...pids].map((pid) => `${pid} ${read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')}`),
+      ...cgroupsOf(this.#tag).map((path) => `${path}: ${read(join(path, 'cgroup.procs')).replaceAll('\n', ' ')}`),
+    ];
+  }
+
+  #look(root: number): void {
+    const all = processes();
+    for (const { pid, parent, start } of all) {
+      // Other children of the root are no business of the task.
+      if (parent === root && read(`/proc/${pid}/environ`).includes(this.#tag)) this.#seen.set(pid, start);
+    }
+    for (;;) {
+      const more = all.filter(({ pid, parent, start }) => this.#seen.has(parent) && this.#seen.get(pid) !== start);
+      if (more.length === 0) return;
+      for (const { pid, start } of more) this.#seen.set(pid, start);
+    }
+  }
+}
+
+/** Ends whatever a test has left of a task. */
+export function killTask(tag: string): void {
+  new TaskProcesses(tag, { takenOver: true }).kill();
+}
+
+/** Ids of the processes of a task, as the program finds them. */
+export function findTask(tag: string): number[] {
+  return new TaskProcesses(tag, { takenOver: true }).list().map(({ pid }) => pid);
+}
+
+/** Directories of cgroups whose name ends with the tag, in every hierarchy that is mounted. */
+export function cgroupsOf(tag: string): string[] {
+  const roots = read('/proc/mounts')
+    .split('\n')
+    .flatMap((line) => (/ cgroup2? /.test(line) ? [line.split(' ')[1] ?? ''] : []));
+  return roots.flatMap((root) => withName(root, tag, 4));
+}
+
+function withName(directory: string, tag: string, depth: number): string[] {
+  let names: string[];
+  try {
+    const entries = readdirSync(directory, { withFileTypes: true });
+    names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch {
+    return [];
+  }
+  const found = names
+    .filter((name) => name.startsWith('semaphore-') && name.endsWith(tag))
+    .map((name) => join(directory, name));
+  return depth === 0 ? found : [...found, ...names.flatMap((name) => withName(join(directory, name), tag, depth - 1))];
+}
+
+interface Seen {
+  pid: number;
+  parent: number;
+  start: string;
+}
+
+/** All processes but dead ones. */
+function processes(): Seen[] {
+  if (process.platform !== 'linux') return [];
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    const stat = read(`/proc/${name}/stat`);
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const [state, parent] = fields;
+    if (stat === '' || state === 'Z' || state === 'X') return [];
+    return [{ pid: Number(name), parent: Number(parent), start: fields[19] ?? '' }];
+  });
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return ''; // The process has ended.
+  }
+}
