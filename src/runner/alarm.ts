@@ -16,16 +16,20 @@ export class Alarm {
     this.clear();
     const set = new AbortController();
     this.#set = set;
-    this.#clock.sleep(ms, set.signal).then(
-      () => {
-        if (!set.signal.aborted) this.#action();
-      },
-      () => undefined, // It was cleared.
-    );
+    void this.#wait(ms, set.signal);
   }
 
   clear(): void {
     this.#set?.abort();
     this.#set = undefined;
+  }
+
+  async #wait(ms: number, cleared: AbortSignal): Promise<void> {
+    try {
+      await this.#clock.sleep(ms, cleared);
+    } catch {
+      return; // It was cleared.
+    }
+    if (!cleared.aborted) this.#action();
   }
 }

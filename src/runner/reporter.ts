@@ -134,6 +134,8 @@ export class Reporter {
     try {
       const pending = this.#collect(this.#body, heartbeat);
       if (pending.length > 0 || !this.#connected) await this.#put(pending);
+      // A task that was given up says nothing while it ends.
+      else this.#lastSentAt = this.#options.clock.now();
     } catch (error: unknown) {
       // A log that cannot be read just now (a disk that fails, too many open files) must not end the runner.
       this.#options.logger.error('Cannot put the progress report together; trying again', {

@@ -154,7 +154,7 @@ export class FaultProxy {
           answers: [],
         };
         const hungUp = new AbortController();
-        request.socket.once('close', () => hungUp.abort());
+        response.once('close', () => hungUp.abort());
         void this.#handle({
           request: passed,
           socket: request.socket,
