@@ -27,13 +27,20 @@ export function captureProcess(
   const launch = launchAs(spec, executable.path, spec.args);
   if (!launch) return Promise.resolve(done({ kind: 'unstartable', code: 'EPERM', message: setprivMissing }));
   return new Promise((resolve) => {
-    const child = spawn(launch.command, launch.args, {
-      cwd: spec.cwd,
-      env: { ...spec.env, [taskTagVariable]: options.tag, [captureTagVariable]: options.tag },
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      ...launch.options,
-    });
+    const unstartable = (error: unknown): void =>
+      resolve(done({ kind: 'unstartable', code: codeOf(error) ?? 'EUNKNOWN', message: messageOf(error) }));
+    const child = attempt(unstartable, () =>
+      spawn(launch.command, launch.args, {
+        cwd: spec.cwd,
+        env: { ...spec.env, [taskTagVariable]: options.tag, [captureTagVariable]: options.tag },
+        detached: true,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        ...launch.options,
+      }),
+    );
+    child?.once('error', unstartable);
+    // Where no descriptor was left for its pipes, the child has none.
+    if (child?.pid === undefined) return;
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     let size = 0;
@@ -52,9 +59,6 @@ export function captureProcess(
       options.signal.removeEventListener('abort', end);
       resolve({ result, stdout: Buffer.concat(out).toString('utf8'), stderr: Buffer.concat(err).toString('utf8') });
     };
-    child.once('error', (error) =>
-      settle({ kind: 'unstartable', code: codeOf(error) ?? 'EUNKNOWN', message: messageOf(error) }),
-    );
     // The group goes with its leader, so that a grandchild holding the pipe cannot keep 'close' from coming.
     child.once('exit', end);
     child.once('close', (code, signal) => {
@@ -63,4 +67,14 @@ export function captureProcess(
       else settle({ kind: 'signalled', signal: signal ?? 'SIGKILL' });
     });
   });
+}
+
+/** What `work` gives; undefined, with the error told to `onError`, when it throws. */
+function attempt<Result>(onError: (error: unknown) => void, work: () => Result): Result | undefined {
+  try {
+    return work();
+  } catch (error: unknown) {
+    onError(error);
+    return undefined;
+  }
 }

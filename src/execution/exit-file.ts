@@ -7,12 +7,26 @@ import { readFileSync } from 'node:fs';
 export interface ExitRecord {
   pid: number | undefined;
   code: number | undefined;
+  /** Why the log could not be written, when that happened: what `cat` said. */
+  unlogged: string | undefined;
 }
 
-/** Reads an exit file; a line without its end is not yet written. Both are undefined when there is no file. */
+const unloggedWord = 'unlogged';
+
+/** Reads an exit file; a line without its end is not yet written. All are undefined when there is no file. */
 export function readExitFile(path: string): ExitRecord {
-  const [pid, code] = linesOf(path);
-  return { pid: numberIn(pid), code: numberIn(code) };
+  return parseExitRecord(linesOf(path));
+}
+
+/** The record in these lines; the line about the log, which begins with a word, may be among them. */
+export function parseExitRecord(lines: readonly string[]): ExitRecord {
+  const [pid, code] = lines.filter((line) => !line.startsWith(unloggedWord));
+  const unlogged = lines.find((line) => line.startsWith(unloggedWord))?.slice(unloggedWord.length);
+  return {
+    pid: numberIn(pid),
+    code: numberIn(code),
+    unlogged: unlogged?.trim().replace(/^cat: (write error: |-: )?/, ''),
+  };
 }
 
 function linesOf(path: string): string[] {

@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   readSync,
+  rmSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -16,6 +17,7 @@ import { join } from 'node:path';
 import { codeOf, parseOwnJson, removeTree, writeFileAtomicSync } from '../lib/index.ts';
 import { eventsName, readEvents, type JobEvent, type RecordedEvent } from './job-events.ts';
 import { machineLife } from './machine.ts';
+import { PatientFile } from './patient-file.ts';
 import { Seal } from './seal.ts';
 
 const newline = 10;
@@ -43,6 +45,9 @@ export interface Sending {
  *     secrets.sealed   what to mask in the log, encrypted   acked        bytes of output.log the server has
  *     steps.jsonl      events, append only                  sending      times of what is on its way to the server
  *     exit.<n>         pid and exit code of step n
+ *
+ * While the disk is full or read-only, events and lines of ours wait in memory (see PatientFile), events behind lines, so that
+ * what another process finds is always a beginning of what happened. Only a step is not started before its event is on the disk.
  */
 export class JobDirectory {
   readonly path: string;
@@ -55,6 +60,8 @@ export class JobDirectory {
   readonly #root: string;
   readonly #ackedFd: number;
   readonly #eventsFd: number;
+  readonly #events: PatientFile;
+  readonly #log: PatientFile;
   /** Undefined when the key was sealed with another token. */
   readonly #seal: Seal | undefined;
   #steps: number;
@@ -71,12 +78,29 @@ export class JobDirectory {
     this.#seal = seal;
     this.#steps = events.filter((event) => event.type === 'step-starting').length;
     this.#lines = events.at(-1)?.lines ?? 0;
-    this.logFd = openSync(this.logPath, 'a+', 0o600);
-    this.#ackedFd = openSync(join(path, 'acked'), constants.O_RDWR | constants.O_CREAT, 0o600);
-    this.#eventsFd = openSync(join(path, eventsName), 'a', 0o600);
+    const opened: number[] = [];
+    const openFile = (name: string, flags: string | number): number => {
+      const fd = openSync(join(path, name), flags, 0o600);
+      opened.push(fd);
+      return fd;
+    };
+    try {
+      this.logFd = openFile('output.log', 'a+');
+      this.#ackedFd = openFile('acked', constants.O_RDWR | constants.O_CREAT);
+      this.#eventsFd = openFile(eventsName, 'a+');
+    } catch (error: unknown) {
+      for (const fd of opened) closeSync(fd);
+      throw error;
+    }
+    // What a crash or a full disk has cut short must not spoil what is written after it.
+    this.#events = new PatientFile({ fd: this.#eventsFd, before: () => lineEndFor(this.#eventsFd) });
+    this.#log = new PatientFile({ fd: this.logFd, before: () => lineEndFor(this.logFd) });
   }
 
-  /** Makes the directory of job `id` below `root` (both 0700). Throws the system error when that is not possible. */
+  /**
+   * Makes the directory of job `id` below `root` (both 0700). Throws the system error when that is not possible; what is left
+   * then has no record, so that no later process takes it for a job.
+   */
   static async create(root: string, id: number, content: string, tokenSeal: Seal): Promise<JobDirectory> {
     const path = join(root, String(id));
     mkdirSync(root, { recursive: true, mode: 0o700 });
@@ -84,7 +108,6 @@ export class JobDirectory {
     if (existsSync(path)) await removeTree(path, root);
     mkdirSync(path, { mode: 0o700 });
     const seal = Seal.random();
-    writeFileSync(join(path, 'job.sealed'), seal.close(content), { mode: 0o600 });
     const tag = `${id}-${randomBytes(9).toString('base64url')}`;
     const key = tokenSeal.closeKey(seal);
     const created = {
@@ -96,8 +119,21 @@ export class JobDirectory {
       logSize: 0,
       lines: 0,
     } as const;
-    writeFileSync(join(path, eventsName), `${JSON.stringify(created)}\n`, { mode: 0o600 });
-    return new JobDirectory(root, path, seal, [created]);
+    let directory: JobDirectory | undefined;
+    try {
+      writeFileSync(join(path, 'job.sealed'), seal.close(content), { mode: 0o600 });
+      directory = new JobDirectory(root, path, seal, [created]);
+      directory.writeSecrets([]);
+      // In place from now on, on a full disk too.
+      directory.writeAcked({ offset: 0, ms: 0, sub: 0 });
+      directory.#events.append(`${JSON.stringify(created)}\n`);
+      if (directory.#events.trouble !== undefined) throw directory.#events.trouble;
+      return directory;
+    } catch (error: unknown) {
+      directory?.close();
+      await removeTree(path, root).catch(() => undefined);
+      throw error;
+    }
   }
 
   /** Opens what an earlier process left. Undefined when there is no usable record of it. */
@@ -147,11 +183,15 @@ export class JobDirectory {
     writeFileAtomicSync(join(this.path, 'secrets.sealed'), this.#seal.close(JSON.stringify([...secrets])));
   }
 
-  /** The list, empty when none was written; undefined when it cannot be read, so that the log must not be sent. */
+  /** Removes the list, when it cannot be replaced: nothing of the log is sent without it by another process. */
+  dropSecrets(): void {
+    rmSync(join(this.path, 'secrets.sealed'), { force: true });
+  }
+
+  /** The list; undefined when it cannot be read or is not there, so that the log must not be sent. */
   readSecrets(): string[] | undefined {
     const path = join(this.path, 'secrets.sealed');
-    if (!this.#seal) return undefined;
-    if (!existsSync(path)) return [];
+    if (!this.#seal || !existsSync(path)) return undefined;
     const text = this.#seal.open(readFileSync(path));
     const list: unknown = text === undefined ? undefined : JSON.parse(text);
     return Array.isArray(list) ? list.map(String) : undefined;
@@ -166,9 +206,32 @@ export class JobDirectory {
     return readEvents(this.path);
   }
 
+  /** Adds an event; it waits behind a line that could not be written. */
   record(event: JobEvent): void {
     const recorded = { ...event, logSize: this.logSize, lines: this.#lines };
-    writeSync(this.#eventsFd, `${JSON.stringify(recorded)}\n`);
+    this.#events.keep(`${JSON.stringify(recorded)}\n`);
+    this.flush();
+  }
+
+  /** The same for an event that must be on the disk before what it tells of happens. Throws the system error otherwise. */
+  recordNow(event: JobEvent): void {
+    this.record(event);
+    if (this.trouble !== undefined) throw this.trouble;
+  }
+
+  /** Writes what is waiting, as far as possible. */
+  flush(): void {
+    if (this.#log.flush()) this.#events.flush();
+  }
+
+  /** The error that keeps lines or events waiting, while there is one. */
+  get trouble(): unknown {
+    return this.#log.trouble ?? this.#events.trouble;
+  }
+
+  /** Gives up the lines that could not be written and returns them, whole. */
+  takeWaitingLines(): string[] {
+    return this.#log.takeWaiting().map((text) => text.slice(0, -1));
   }
 
   /** Records the value of something that is done once; it must survive JSON. */
@@ -206,10 +269,7 @@ export class JobDirectory {
 
   /** Appends a line of our own, on a line of its own even when the tool's last one has no end yet. */
   appendLine(text: string): void {
-    const { size } = fstatSync(this.logFd);
-    const last = Buffer.alloc(1, newline);
-    if (size > 0) readSync(this.logFd, last, 0, 1, size - 1);
-    writeSync(this.logFd, `${last[0] === newline ? '' : '\n'}${text}\n`);
+    this.#log.append(`${text}\n`);
     this.#lines += 1;
   }
 
@@ -248,6 +308,7 @@ export class JobDirectory {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.flush();
     closeSync(this.logFd);
     closeSync(this.#ackedFd);
     closeSync(this.#eventsFd);
@@ -258,4 +319,12 @@ export class JobDirectory {
     this.close();
     await removeTree(this.path, this.#root);
   }
+}
+
+/** A line feed when the last line of the file has none. */
+function lineEndFor(fd: number): string {
+  const { size } = fstatSync(fd);
+  const last = Buffer.alloc(1, newline);
+  if (size > 0) readSync(fd, last, 0, 1, size - 1);
+  return last[0] === newline ? '' : '\n';
 }

@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { codeOf, messageOf, processStartTime } from '../lib/index.ts';
 import { enterCommand } from './enter-command.ts';
-import { readExitFile } from './exit-file.ts';
+import { parseExitRecord, readExitFile, type ExitRecord } from './exit-file.ts';
 import { launchAs, setprivMissing } from './identity.ts';
 import { signalGroup, taskTagVariable } from './process-tree.ts';
 import { drainMs, resultOfCode } from './result.ts';
@@ -19,13 +21,15 @@ import { which } from './which.ts';
  * the tool's exit code to descriptor 3 (a file; 4 tells a living runner at once), and it puts a pipe with a `cat` behind it
  * between the tool and the log. Without the pipe a script's `echo … > /dev/stderr` would open the log file itself and truncate it.
  * The traps keep the shells alive through a signal to the group; unlike ignored signals they are not inherited by the
- * tool. `cat` ignores the signals and ends with the pipe, so that nothing a tool says while it stops is lost. What the
- * shell itself would say of a killed tool ("Terminated") goes to /dev/null.
+ * tool. `cat` ignores the signals and ends with the pipe, so that nothing a tool says while it stops is lost. Where it cannot
+ * write (the disk is full) it says why, and what follows is read and thrown away, so that the tool can be stopped as it
+ * should be instead of dying of a broken pipe. What the shell itself would say of a killed tool ("Terminated") goes to /dev/null.
  */
 const firstActs = 'trap : HUP INT QUIT TERM; echo $$ >&3; ';
 const wrapperScript =
   '{ trap : HUP INT QUIT TERM; (exec "$@" 2>&1 3>&- 4>&-); code=$?; echo "$code" >&3; echo "$code" >&4; } 2>/dev/null | ' +
-  '{ trap "" HUP INT QUIT TERM; exec cat 3>&- 4>&-; }';
+  '{ trap "" HUP INT QUIT TERM; exec 5>&1; why=$(cat 2>&1 >&5 3>&- 4>&- 5>&-) && exit; ' +
+  'echo "unlogged $why" >&3; echo "unlogged $why" >&4; exec cat >/dev/null 3>&- 4>&- 5>&-; }';
 
 /** What the shell does instead when there are limits and it cannot enter the cgroup that keeps them. */
 const refuse =
@@ -81,7 +85,7 @@ export async function runProcess(spec: ProcessSpec, options: RunProcessOptions):
     });
     return await supervise(child, spec, options);
   } catch (error: unknown) {
-    return { kind: 'unstartable', code: codeOf(error) ?? 'EUNKNOWN', message: messageOf(error) };
+    return notStarted(error);
   } finally {
     for (const fd of opened) closeSync(fd);
   }
@@ -109,12 +113,17 @@ function unstartable(spec: ProcessSpec, code: 'ENOENT' | 'EACCES'): ProcessResul
 function supervise(child: ChildProcess, spec: ProcessSpec, options: RunProcessOptions): Promise<ProcessResult> {
   return new Promise((resolve) => {
     const { pid } = child;
+    child.once('error', (error) => resolve(notStarted(error)));
+    // Where no descriptor was left for its pipes, the child has none.
+    if (pid === undefined) return;
     const told = child.stdio[4];
+    let said = '';
     let drainTimer: NodeJS.Timeout | undefined;
     let ladder: RunningLadder | undefined;
 
+    const recordTold = (): ExitRecord => parseExitRecord([String(pid), ...said.split('\n').slice(0, -1)]);
     const stop = (): void => {
-      if (pid !== undefined) ladder = climbLadder(pid, spec.stop, options.processes);
+      ladder ??= climbLadder(pid, spec.stop, options.processes);
     };
     const settle = (result: ProcessResult): void => {
       if (child.stdin) spec.stdin?.unpipe(child.stdin);
@@ -125,35 +134,52 @@ function supervise(child: ChildProcess, spec: ProcessSpec, options: RunProcessOp
       resolve(result);
     };
 
-    child.once('error', (error) => {
-      settle({ kind: 'unstartable', code: codeOf(error) ?? 'EUNKNOWN', message: messageOf(error) });
-    });
-    // The tool has ended; its wrapper lives on while somebody holds the pipe open.
-    told?.once('data', () => {
+    told?.on('data', (chunk: Buffer) => {
+      said += chunk.toString('latin1');
+      const { code, unlogged } = recordTold();
+      if (unlogged !== undefined) stop();
+      if (code === undefined) return;
+      // The tool has ended; its wrapper lives on while somebody holds the pipe open.
       child.stdin?.destroy();
       // A step that is being stopped has its grace as a whole.
       if (ladder) ladder.toolEnded();
-      else drainTimer = setTimeout(() => pid !== undefined && signalGroup(pid, 'SIGKILL'), drainMs);
+      else drainTimer ??= setTimeout(() => signalGroup(pid, 'SIGKILL'), drainMs);
     });
     told?.on('error', () => undefined);
     if (child.stdin) spec.stdin?.pipe(child.stdin);
     // It ended without reading all of it: its result tells what there is to tell.
     child.stdin?.on('error', () => undefined);
-    child.once('exit', () => {
-      if (ladder) return void ladder.finish().then(() => settle({ kind: 'stopped' }));
+    const result = async (code: number | null): Promise<ProcessResult> => {
       // What the tool left running in its group goes with it, as after every end.
-      if (pid !== undefined) signalGroup(pid, 'SIGKILL');
-      return settle(resultFrom(options.exitFile));
-    });
-    if (pid === undefined) return;
+      if (ladder) await ladder.finish();
+      else signalGroup(pid, 'SIGKILL');
+      if (ladder && options.signal.aborted) return { kind: 'stopped' };
+      const written = resultOfRecord(readExitFile(options.exitFile));
+      if (written) return written;
+      // Where the disk did not take it, it was told all the same.
+      if (told && !told.closed) await Promise.race([once(told, 'close'), delay(drainMs)]);
+      return resultOfRecord(recordTold()) ?? resultWithout(code);
+    };
+    child.once('exit', (code) => void result(code).then(settle));
     options.onStart?.(pid, processStartTime(pid));
     if (options.signal.aborted) stop();
     else options.signal.addEventListener('abort', stop, { once: true });
   });
 }
 
-/** The tool's result from the exit file; without a code in it the shell around the tool was killed. */
-function resultFrom(exitFile: string): ProcessResult {
-  const { code } = readExitFile(exitFile);
-  return code === undefined ? { kind: 'signalled', signal: 'SIGKILL' } : resultOfCode(code);
+function notStarted(error: unknown): ProcessResult {
+  return { kind: 'unstartable', code: codeOf(error) ?? 'EUNKNOWN', message: messageOf(error) };
+}
+
+function resultOfRecord({ code, unlogged }: ExitRecord): ProcessResult | undefined {
+  if (unlogged !== undefined) return { kind: 'unlogged', reason: unlogged };
+  return code === undefined ? undefined : resultOfCode(code);
+}
+
+/** What became of a tool whose shell has said nothing of it. A shell that gets no process for a tool ends with 2, or as if all was well. */
+function resultWithout(code: number | null): ProcessResult {
+  if (code === null) return { kind: 'signalled', signal: 'SIGKILL' };
+  if (code === 0 || code === 2)
+    return { kind: 'unstartable', code: 'EAGAIN', message: 'the system allows no more processes' };
+  return { kind: 'unstartable', code: 'EUNKNOWN', message: `the shell around it ended with ${code}` };
 }

@@ -37,16 +37,18 @@ export async function takeOverProcess(options: TakeOverOptions): Promise<Process
   let ladder: RunningLadder | undefined;
   let endedAt: number | undefined;
   while (isSame(pid, options)) {
-    if (options.signal.aborted) ladder ??= climbLadder(pid, options.stop, options.processes);
+    const { code, unlogged } = readExitFile(options.exitFile);
+    if (options.signal.aborted || unlogged !== undefined) ladder ??= climbLadder(pid, options.stop, options.processes);
     if (endedAt === undefined) {
-      if (readExitFile(options.exitFile).code !== undefined) endedAt = Date.now();
+      if (code !== undefined) endedAt = Date.now();
     } else if (ladder) ladder.toolEnded();
     else if (Date.now() - endedAt >= drainMs) signalGroup(pid, 'SIGKILL');
     await delay(lookMs);
   }
   await ladder?.finish();
-  const { code } = readExitFile(options.exitFile);
-  if (ladder) return { kind: 'stopped' };
+  const { code, unlogged } = readExitFile(options.exitFile);
+  if (ladder && options.signal.aborted) return { kind: 'stopped' };
+  if (unlogged !== undefined) return { kind: 'unlogged', reason: unlogged };
   return code === undefined ? { kind: 'lost' } : resultOfCode(code);
 }
 

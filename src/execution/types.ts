@@ -33,7 +33,9 @@ export type ProcessResult =
   /** It could not be started: `code` is `ENOENT`, `EACCES`, … */
   | { kind: 'unstartable'; code: string; message: string }
   /** It went on without a runner and is gone now, without an exit code: it was killed while nobody looked. */
-  | { kind: 'lost' };
+  | { kind: 'lost' }
+  /** Its output could not be written to the log, for the reason given; it was stopped, and what it went on to say is lost. */
+  | { kind: 'unlogged'; reason: string };
 
 /** Result of a short helper process whose standard output is wanted and not part of the log. */
 export interface CaptureResult {

@@ -5,9 +5,11 @@ import {
   takeOverProcess,
   type CaptureResult,
   type JobDirectory,
+  type JobEvent,
   type ProcessResult,
   type TaskProcesses,
 } from '../execution/index.ts';
+import { codeOf, messageOf } from '../lib/index.ts';
 import type { Commit, Decision, Step, TaskHost } from '../tasks/types.ts';
 import { TaskRecord, type RecordedStep } from './task-record.ts';
 
@@ -116,7 +118,8 @@ class LocalHost {
     const { directory, processes, signal } = this.#options;
     const { key } = step;
     const { index, exitFile } = directory.nextStep();
-    directory.record({ type: 'step-starting', key, index, stop: step.stop });
+    const unrecorded = this.#recordStart({ type: 'step-starting', key, index, stop: step.stop });
+    if (unrecorded) return unrecorded;
     const result = await runProcess(step, {
       logFd: directory.logFd,
       exitFile,
@@ -126,6 +129,20 @@ class LocalHost {
     });
     directory.record({ type: 'step-ended', key, index, result });
     return result;
+  }
+
+  /** A step that a later process does not know of would be run again by it: what cannot be recorded is not started. */
+  #recordStart(event: JobEvent & { type: 'step-starting' }): ProcessResult | undefined {
+    const { directory } = this.#options;
+    try {
+      directory.recordNow(event);
+      return undefined;
+    } catch (error: unknown) {
+      const message = `its start cannot be noted in ${directory.path} (${messageOf(error)})`;
+      const result: ProcessResult = { kind: 'unstartable', code: codeOf(error) ?? 'EUNKNOWN', message };
+      directory.record({ type: 'step-ended', key: event.key, index: event.index, result });
+      return result;
+    }
   }
 
   async #capture(step: Step): Promise<CaptureResult> {

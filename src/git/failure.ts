@@ -12,6 +12,8 @@ export type GitFailureKind =
   | 'locked'
   | 'ownership'
   | 'disk'
+  /** git cannot be started or heard for want of disk, descriptors or processes; what it `said` tells what to do. */
+  | 'shortage'
   /** git itself cannot be started. */
   | 'no-git'
   | 'other';
@@ -97,6 +99,8 @@ export function explainFailure(failure: GitFailure, repository: string, hadCrede
     case 'damaged':
     case 'locked':
       return `the local copy of ${repository} is damaged and could not be repaired (${failure.said}). Clear the cache of the runner.`;
+    case 'shortage':
+      return `git cannot work: ${failure.said}`;
     case 'no-git':
       return `${failure.said}. Install git, or add its directory to the PATH of the runner.`;
     case 'revision':

@@ -1,6 +1,6 @@
 import type { ProcessResult } from '../execution/index.ts';
-import { assertNever } from '../lib/index.ts';
-import { classifyFailure, type GitFailure } from './failure.ts';
+import { assertNever, shortageHint } from '../lib/index.ts';
+import { classifyFailure, type GitFailure, type GitFailureKind } from './failure.ts';
 import type { CheckoutRequest, GitHost, GitStep } from './types.ts';
 
 export type GitOutcome<T = undefined> =
@@ -59,18 +59,28 @@ function failure(result: ProcessResult, output: string): GitOutcome<never> {
   switch (result.kind) {
     case 'stopped':
       return { kind: 'stopped' };
-    case 'unstartable':
-      return { kind: 'failed', failure: { kind: 'no-git', said: result.message, retryable: false } };
+    case 'unstartable': {
+      const hint = shortageHint(result.code);
+      if (hint === undefined) return failed('no-git', result.message, false);
+      return failed('shortage', `${result.message}. ${hint}`, true);
+    }
+    case 'unlogged':
+      return failed(
+        'shortage',
+        `what it says could not be written to the log of the task (${result.reason}). ${shortageHint('ENOSPC') ?? ''}`,
+        false,
+      );
     case 'signalled':
-      return {
-        kind: 'failed',
-        failure: { kind: 'other', said: `git was ended by ${result.signal}`, retryable: true },
-      };
+      return failed('other', `git was ended by ${result.signal}`, true);
     case 'lost':
-      return { kind: 'failed', failure: { kind: 'other', said: 'git was killed', retryable: true } };
+      return failed('other', 'git was killed', true);
     case 'exited':
       return { kind: 'failed', failure: classifyFailure(output) };
     default:
       return assertNever(result);
   }
+}
+
+function failed(kind: GitFailureKind, said: string, retryable: boolean): GitOutcome<never> {
+  return { kind: 'failed', failure: { kind, said, retryable } };
 }

@@ -20,4 +20,5 @@ export { hideEnvironment } from './hide-environment.ts';
 export { parseOwnJson } from './own-json.ts';
 export { processStartTime } from './process-start.ts';
 export { removeTree } from './remove-tree.ts';
+export { shortageHint } from './shortage.ts';
 export { inheritedUmask, restrictUmask } from './umask.ts';

@@ -81,8 +81,9 @@ export class Job {
   /** Reported together with `success` only. */
   #outputs: string | undefined;
   #attached: Attached | undefined;
-  /** A last line for a job that has no directory to write it to. */
-  #looseLine: { text: string; ms: number } | undefined;
+  /** Last lines that could not be written to the log, if there is one at all. */
+  #looseLines: string[] = [];
+  #looseMs = 0;
   #acknowledged: { status: TaskStatus | undefined; commit: Commit | undefined } = {
     status: undefined,
     commit: undefined,
@@ -198,7 +199,7 @@ export class Job {
       body.dropJob();
       return undefined;
     }
-    if (!batch) body.writer.text(this.#looseRecord());
+    if (ended && !more) body.writer.text(this.#looseRecords(batch));
     body.closeJob({ status, commit, outputs: status === 'success' ? this.#outputs : undefined });
     return { job: this, status, commit, batch, more };
   }
@@ -322,9 +323,9 @@ export class Job {
     const line = reason === undefined ? undefined : [reason, ...hits].join(' ');
     if (this.#attached) {
       for (const each of line === undefined ? hits : [line]) this.#appendLast(each);
-    } else if (line !== undefined) {
-      this.#looseLine = { text: line, ms: this.#context.clock.now() };
     }
+    this.#looseLines = this.#attached?.directory.takeWaitingLines() ?? (line === undefined ? [] : [line]);
+    this.#looseMs = this.#context.clock.now();
     if (status === 'success' && outcome.kind === 'success') this.#keepOutputs(outcome.outputs);
     this.#finish(status);
     this.#context.logger.info('Task finished', { task_id: this.id, status });
@@ -395,10 +396,15 @@ export class Job {
     this.#context.onNews(false);
   }
 
-  #looseRecord(): string {
-    if (!this.#looseLine) return '';
-    const time = new Date(this.#looseLine.ms).toISOString();
+  /** Records of the loose lines, after those of `batch`; the same whenever they are sent. */
+  #looseRecords(batch: LogBatch | undefined): string {
     const { masking, ownSecrets } = this.#context;
-    return JSON.stringify({ time, message: createMasker(ownSecrets, masking.minLength).mask(this.#looseLine.text) });
+    const ownMasker = createMasker(ownSecrets, masking.minLength);
+    const first = Math.max(this.#looseMs, (batch?.endTime.ms ?? 0) + 1);
+    const records = this.#looseLines.map((line, index) => {
+      const message = this.#attached?.log.mask(line) ?? ownMasker.mask(line);
+      return JSON.stringify({ time: new Date(first + index).toISOString(), message });
+    });
+    return records.length > 0 && (batch?.count ?? 0) > 0 ? `,${records.join(',')}` : records.join(',');
   }
 }

@@ -1,8 +1,9 @@
 import type { JobDirectory } from '../execution/index.ts';
-import { messageOf, type Clock } from '../lib/index.ts';
+import type { Clock } from '../lib/index.ts';
 import { createMasker, Follower, LogCursor, TimeMarks, type LogBatch, type Masker } from '../logs/index.ts';
 import type { ProgressBody } from '../protocol/ui/index.ts';
 import type { Logger } from '../telemetry/index.ts';
+import { PatientNotes } from './patient-notes.ts';
 
 export interface TaskLogOptions {
   taskId: number;
@@ -32,6 +33,7 @@ export class TaskLog {
   readonly #marks: TimeMarks;
   readonly #cursor: LogCursor;
   readonly #follower: Follower;
+  readonly #notes: PatientNotes;
   #masker: Masker | undefined;
   #secretsStored = true;
 
@@ -41,6 +43,7 @@ export class TaskLog {
     const fd = directory.logFd;
     const { offset, ms, sub } = directory.readAcked();
     this.#options = options;
+    this.#notes = new PatientNotes(options);
     this.#secrets = new Set([...options.ownSecrets, ...secrets]);
     const sending = directory.readSending();
     this.#marks = new TimeMarks(sending.times);
@@ -73,9 +76,13 @@ export class TaskLog {
 
   /** Writes the next records into `body`, as `LogCursor.read` does. */
   read(body: ProgressBody, limits: ReportLimits, final: boolean, after: LogBatch | undefined): LogBatch {
+    this.#notes.retry();
     const lineBytes = Math.min(limits.lineBytes, this.#options.maxLineBytes);
     const batch = this.#cursor.read(body.writer, limits.bytes, final, after, lineBytes);
-    if (batch.count > 0) this.#options.directory.writeSending({ end: batch.end, times: this.#marks.upTo(batch.end) });
+    if (batch.count > 0) {
+      const sending = { end: batch.end, times: this.#marks.upTo(batch.end) };
+      this.#notes.write('sending', () => this.#options.directory.writeSending(sending));
+    }
     return batch;
   }
 
@@ -83,7 +90,8 @@ export class TaskLog {
   commit(batch: LogBatch): void {
     if (batch.count === 0) return;
     this.#cursor.commit(batch);
-    this.#options.directory.writeAcked({ offset: batch.end, ...batch.endTime });
+    const acked = { offset: batch.end, ...batch.endTime };
+    this.#notes.write('acked', () => this.#options.directory.writeAcked(acked));
   }
 
   addSecret(value: string): void {
@@ -101,13 +109,16 @@ export class TaskLog {
   }
 
   #storeSecrets(): void {
-    const { directory, logger, taskId } = this.#options;
+    const { directory } = this.#options;
     this.#secretsStored = true;
-    try {
-      directory.writeSecrets(this.#secrets);
-    } catch (error: unknown) {
-      logger.error('Cannot store what to mask in the task log', { task_id: taskId, error: messageOf(error) });
-    }
+    this.#notes.write('secrets', () => {
+      try {
+        directory.writeSecrets(this.#secrets);
+      } catch (error: unknown) {
+        directory.dropSecrets();
+        throw error;
+      }
+    });
   }
 
   #currentMasker(): Masker {

@@ -1,5 +1,5 @@
 import type { ProcessResult } from '../execution/index.ts';
-import { assertNever, messageOf } from '../lib/index.ts';
+import { assertNever, codeOf, messageOf, shortageHint } from '../lib/index.ts';
 import { findCause } from './causes.ts';
 import type { Phase, Step, TaskHost } from './types.ts';
 
@@ -27,7 +27,7 @@ export async function withFiles<T>(phase: Phase, what: string, work: () => Promi
   try {
     return await work();
   } catch (error: unknown) {
-    throw new TaskProblem(phase, `${what}: ${messageOf(error)}`, 'Check tmp_path.');
+    throw new TaskProblem(phase, `${what}: ${messageOf(error)}`, shortageHint(codeOf(error)) ?? 'Check tmp_path.');
   }
 }
 
@@ -88,6 +88,12 @@ export function requireSuccess(
         `${tool} was killed while no runner was there to see why`,
         'When the runner is stopped by systemd, set KillMode=process in its unit, so that running tasks live on.',
       );
+    case 'unlogged':
+      throw new TaskProblem(
+        phase,
+        `the output of ${tool} could not be written to the log of the task${result.reason === '' ? '' : ` (${result.reason})`}: what it said from there on is lost, and it was stopped`,
+        shortageHint('ENOSPC'),
+      );
     case 'unstartable':
       throw new TaskProblem(phase, `${tool} cannot be started: ${result.message}`, unstartableHint(tool, result.code));
     default:
@@ -104,7 +110,7 @@ function unstartableHint(tool: string, code: string): string {
     case 'E2BIG':
       return 'The arguments and the environment are larger than the system allows: pass less, or use a file.';
     default:
-      return "The runner's own log may tell more.";
+      return shortageHint(code) ?? "The runner's own log may tell more.";
   }
 }
 
