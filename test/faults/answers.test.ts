@@ -1,17 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/lib/index.ts';
+import { meetAtAllMoments } from '../support/faults/all-moments.ts';
 import * as faults from '../support/faults/faults.ts';
-import type { Fault, Rule } from '../support/faults/proxy.ts';
+import type { Fault } from '../support/faults/proxy.ts';
 import { Stage } from '../support/faults/stage.ts';
 import { eventually } from '../support/runner.ts';
 
-/** Every fault meets a task at every moment of its life; the server ends up with all that the tool wrote, once. */
+/** Servers, and what stands before them, that answer something else than they should. */
 
 const httpDate = (): string => new Date(Date.now() + 1000).toUTCString();
 
 const all: readonly [string, Fault][] = [
-  ['the connection is reset before the request arrives', faults.reset()],
-  ['the connection is reset after the server stored the request', faults.reset({ stored: true })],
   ['500', faults.status(500)],
   ['502', faults.html(502, '502 Bad Gateway')],
   ['503', faults.status(503)],
@@ -26,48 +25,12 @@ const all: readonly [string, Fault][] = [
   ['HTML with 200', faults.html(200, 'Log in to the guest network')],
   ['half a JSON instead of the request', faults.halfJson()],
   ['half a JSON as the answer', faults.halfJson({ stored: true })],
-  ['an answer cut in the middle', faults.cutAnswer({ stored: true })],
-  ['a chunked answer cut in the middle', faults.cutAnswer({ stored: true, chunked: true })],
-  ['bytes that are no HTTP', faults.garbage()],
   ['a redirect', faults.redirect(307, 'http://127.0.0.1:9/api/internal/runners')],
-  ['an answer that never comes', faults.silence()],
-  ['an answer that never comes to a request that was stored', faults.silence({ stored: true })],
-  ['an answer that comes byte by byte', faults.slowAnswer(200)],
-  ['a slow network', faults.latency(120)],
-  ['duplicate delivery, first answer', faults.twice(0)],
-  ['duplicate delivery, second answer', faults.twice(1)],
 ];
 
-const timed = /never comes|byte by byte/;
-
-describe.each(all)('%s', (name, fault) => {
-  it('before the start, in the middle, at the end and during a cancel loses and doubles nothing', async () => {
-    const stage = await Stage.open();
-    const times = timed.test(name) ? 1 : 2;
-    const order = (rule: Rule) => stage.proxy.inject(fault, { times, ...rule });
-    const orders = [
-      order({ method: 'GET' }),
-      order({ method: 'PUT', carrying: /"Jobs":null/ }),
-      order({ method: 'PUT', carrying: /line 1"/ }),
-      order({ method: 'PUT', carrying: /line 40"/ }),
-      order({ method: 'PUT', carrying: /"Status":"success"/ }),
-    ];
-    const talk = await stage.task('talk');
-    const runner = await stage.start();
-    await stage.expectComplete(talk, 'success', 'talk');
-
-    const wait = await stage.task('wait');
-    await stage.line(wait, 'waiting');
-    orders.push(
-      order({ method: 'PUT', carrying: /"Status":"stopp/ }),
-      order({ method: 'PUT', carrying: /"Status":"stopped"/ }),
-      order({ method: 'GET' }),
-    );
-    await stage.server.call('POST', `/api/project/1/tasks/${wait}/stop`);
-    await stage.expectComplete(wait, 'stopped', 'wait', ['Task was stopped.']);
-    expect(orders.filter(({ hits }) => hits > 0).length).toBeGreaterThanOrEqual(7);
-    runner.drain();
-    expect(await runner.ended).toBe(0);
+describe('before the start, in the middle, at the end and during a cancel', () => {
+  it.each(all)('%s loses and doubles nothing', async (_name, fault) => {
+    await meetAtAllMoments(fault, 2);
   });
 });
 

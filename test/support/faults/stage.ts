@@ -1,11 +1,10 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { loadRunnerConfig } from '../../../src/config/index.ts';
 import { systemClock, type Clock } from '../../../src/lib/index.ts';
 import { runRunner } from '../../../src/runner/index.ts';
 import { registrationToken, TestServer } from '../../server/support/test-server.ts';
-import { TestRepository } from '../git-repository.ts';
 import { eventually, recordingLogger, type LogLine } from '../runner.ts';
 import { tempDir } from '../temp-dir.ts';
 import { FaultProxy } from './proxy.ts';
@@ -94,18 +93,20 @@ export class Stage {
       web_host: proxy.url,
       tmp_path: join(directory, 'work'),
       env_vars: { RELEASE: this.release },
-      runner: { token, max_parallel_tasks: 4, connection: { request_timeout_seconds: 1 }, ...options.runner },
+      runner: { token, max_parallel_tasks: 4, ...options.runner },
     };
     writeFileSync(this.#config, JSON.stringify(config), { mode: 0o600 });
   }
 
   static async open(options: StageOptions = {}): Promise<Stage> {
     const directory = tempDir('semaphore-faults-');
-    const repository = new TestRepository(join(directory, 'repository'));
-    repository.commit(scripts);
+    // A directory of this machine is used as it is: git would only cost time here.
+    const repository = join(directory, 'repository');
+    mkdirSync(repository);
+    for (const [name, text] of Object.entries(scripts)) writeFileSync(join(repository, name), text, { mode: 0o755 });
     const server = await TestServer.start({
       project: {
-        repositories: [{ id: 1, name: 'scripts', git_url: repository.url }],
+        repositories: [{ id: 1, name: 'scripts', git_url: repository }],
         templates: names.map((name, index) => ({
           id: index + 1,
           name,
@@ -132,6 +133,8 @@ export class Stage {
       env: { PATH: process.env['PATH'] },
       cwd: this.directory,
     });
+    // No wait of the transport's is under the clock.
+    Object.assign(loaded.config.runner.connection, { requestTimeoutMs: 500 });
     const drain = new AbortController();
     const cancel = new AbortController();
     const { logger, lines } = recordingLogger();
@@ -193,7 +196,7 @@ export class Stage {
 
   /** What the server has of the script's output: its log without the lines of server and runner. */
   async log(id: number): Promise<string[]> {
-    const own = /^(Task #\d+ is assigned|Preparing: |Cloning|Updating|Checking out|Get current commit)/;
+    const own = /^(Task #\d+ is assigned|Preparing: )/;
     return (await this.server.log(id)).filter((line) => !own.test(line));
   }
 
