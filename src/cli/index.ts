@@ -1,6 +1,6 @@
 export { BaseCommand, type GlobalFlags } from './base-command.ts';
 export { exitCodes } from './exit-codes.ts';
-export { loadConfig, loadConfigAloud, openLog } from './load-config.ts';
+export { loadConfig, loadConfigAloud, openLog, type CommandConfig } from './load-config.ts';
 export { note, print, warn } from './output.ts';
 export { findRegistrationToken, readStandardInput, requireToken } from './registration-token.ts';
 export { toFailure, type Failure } from './errors.ts';

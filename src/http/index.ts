@@ -10,7 +10,8 @@ export {
   type RouterOptions,
   type WebSocketHandler,
 } from './router.ts';
-export { shownUrl } from './shown-url.ts';
+export { proxySecrets, urlSecrets } from './proxy-settings.ts';
+export { shownServer, shownUrl } from './shown-url.ts';
 export { createTransport } from './transport.ts';
 export type { ClientCertificateOptions, HttpRequest, HttpResponse, HttpTransport, TransportOptions } from './types.ts';
 export type { WebSocketLimits, WebSocketPeer } from './websocket.ts';

@@ -21,8 +21,7 @@ export function proxyFor(url: URL, env: Environment): URL | undefined {
   const setting = lookup(env, url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY', 'ALL_PROXY');
   if (!setting || bypassesProxy(url, lookup(env, 'NO_PROXY')?.value ?? '')) return undefined;
   const { name, value } = setting;
-  // "proxy.example.com:3128" is commonly written, and means http.
-  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`;
+  const full = withScheme(value);
   if (!URL.canParse(full)) throw unusable(name, 'is not a URL', url);
   const proxy = new URL(full);
   if (proxy.protocol === 'http:' || proxy.protocol === 'https:') return proxy;
@@ -41,6 +40,37 @@ function unusable(name: string, why: string, url: URL): RemoteError {
 /** Value of `Proxy-Authorization` for the credentials in the proxy's URL. */
 export function proxyAuthorization(proxy: URL): string | undefined {
   if (proxy.username === '' && proxy.password === '') return undefined;
-  const credentials = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  const credentials = `${decoded(proxy.username)}:${decoded(proxy.password)}`;
   return `Basic ${Buffer.from(credentials).toString('base64')}`;
+}
+
+/** The passwords in the URLs of proxies, in the forms in which they could get into a log. */
+export function proxySecrets(env: Environment): string[] {
+  return ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY'].flatMap((name) => {
+    const setting = lookup(env, name);
+    return setting === undefined ? [] : urlSecrets(withScheme(setting.value));
+  });
+}
+
+/** The password in a URL: as it is written there, as it is meant, and as a header carries it. */
+export function urlSecrets(text: string): string[] {
+  if (!URL.canParse(text)) return [];
+  const url = new URL(text);
+  if (url.password === '') return [];
+  const basic = proxyAuthorization(url)?.slice('Basic '.length) ?? '';
+  return [...new Set([url.password, decoded(url.password), basic])];
+}
+
+/** A lone percent sign stands for itself. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** "proxy.example.com:3128" is commonly written, and means http. */
+function withScheme(value: string): string {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`;
 }

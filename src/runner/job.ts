@@ -150,6 +150,19 @@ export class Job {
     }
   }
 
+  /** Seals the job's key with the new token's seal, too, and masks the token from now on. */
+  renewToken(seal: Seal, token: string): void {
+    this.#attached?.log.addOwnSecret(token);
+    try {
+      this.#attached?.directory.reseal(seal);
+    } catch (error: unknown) {
+      this.#context.logger.error('Cannot make the record of the task readable with the new token', {
+        task_id: this.id,
+        error: messageOf(error),
+      });
+    }
+  }
+
   /** Ends the task: its processes get the stop ladder; one that waits for a slot ends at once. */
   stop(): void {
     if (this.#state === 'queued') {

@@ -1,4 +1,4 @@
-import { JobDirectory } from '../execution/index.ts';
+import { JobDirectory, type Seal } from '../execution/index.ts';
 import type { AccessKey, JobData } from '../protocol/ui/index.ts';
 import { Job, type JobContext } from './job.ts';
 import { Slots } from './slots.ts';
@@ -25,7 +25,7 @@ export class Jobs {
   #closed = false;
 
   constructor(options: JobsOptions) {
-    this.#options = options;
+    this.#options = { ...options };
     this.#slots = new Slots(options.maxParallelTasks);
   }
 
@@ -71,6 +71,13 @@ export class Jobs {
     }
     this.#executed += resuming.length;
     return { delivering, resuming };
+  }
+
+  /** Uses the new token's seal, for what is there and what comes, and masks the token. */
+  renewToken(seal: Seal, token: string): void {
+    this.#options.seal = seal;
+    this.#options.ownSecrets = [...this.#options.ownSecrets, token];
+    for (const job of this.#known.values()) job.renewToken(seal, token);
   }
 
   /** Runs a task as soon as a slot is free. False when it is known already, or nothing is taken any more. */

@@ -1,17 +1,19 @@
 import type { KeyObject } from 'node:crypto';
 import type { LoadedConfig } from '../config/index.ts';
-import { createTransport, type HttpTransport } from '../http/index.ts';
+import { type HttpTransport, shownServer } from '../http/index.ts';
 import { RemoteError, systemClock, UserError, type Clock } from '../lib/index.ts';
 import { probeServer, UiRunnerClient } from '../protocol/ui/index.ts';
 import {
   ensureStorable,
   forgetToken,
   foundTokenHome,
+  placeOf,
   storeToken,
   tokenHome,
   type TokenHome,
 } from '../secrets/index.ts';
 import type { Logger } from '../telemetry/index.ts';
+import { openTransport } from './open-transport.ts';
 import { ensurePrivateKey } from './private-key.ts';
 
 export interface RegistrationOptions {
@@ -74,11 +76,11 @@ export async function selfRegister(options: SelfRegistrationOptions): Promise<bo
   const { signal, clock = systemClock } = options;
   const logger = options.logger.child({ context: 'registration' });
   let reason: string | undefined;
-  logger.info('Registering a new runner', { server: options.loaded.config.webHost });
+  logger.info('Registering a new runner', { server: shownServer(options.loaded.config.webHost ?? '') });
   for (;;) {
     try {
-      const { path } = await registerRunner(options);
-      logger.info('Runner registered', { token_in: path });
+      const home = await registerRunner(options);
+      logger.info('Runner registered', { token_in: placeOf(home) });
       return true;
     } catch (error: unknown) {
       if (isAborted(signal)) return false;
@@ -176,8 +178,7 @@ async function withTransport<T>(
       hint: 'Set web_host in the configuration file, or SEMAPHORE_WEB_ROOT.',
     });
   }
-  const { serverCaCertFile, skipTlsVerify } = runner.connection;
-  const transport = await createTransport({ caFile: serverCaCertFile, skipTlsVerify, env });
+  const transport = await openTransport(runner.connection, env);
   try {
     return await use(transport, webHost);
   } finally {

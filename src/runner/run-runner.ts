@@ -1,14 +1,17 @@
-import { createHash, createPrivateKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunnerConfig } from '../config/index.ts';
-import { createTransport } from '../http/index.ts';
-import { type DirectoryLock, lockDirectory, messageOf, systemClock, UserError } from '../lib/index.ts';
+import { proxySecrets, urlSecrets } from '../http/index.ts';
+import { messageOf, systemClock, UserError } from '../lib/index.ts';
 import { UiRunnerClient } from '../protocol/ui/index.ts';
+import { openTokenSource } from '../secrets/index.ts';
 import { checkIdentity } from '../tasks/index.ts';
 import { instanceStart } from './instance.ts';
+import { openTransport } from './open-transport.ts';
+import { RenewingClient } from './renewing-client.ts';
 import { Runner } from './runner.ts';
+import { lockState, stateDirectory } from './state-directory.ts';
 import { openCgroups } from './task-cgroups.ts';
 import type { RunRunnerOptions } from './types.ts';
 
@@ -23,54 +26,50 @@ export async function runRunner(options: RunRunnerOptions): Promise<number> {
   const token = requireStartable(config);
   await checkIdentity(config, process.env['PATH'] ?? '');
   const { connection: via } = config.runner;
-  const transport = await createTransport({
-    caFile: via.serverCaCertFile,
-    skipTlsVerify: via.skipTlsVerify,
-    env: process.env,
+  const transport = await openTransport(via, process.env, (problem) => {
+    logger.warn('A changed certificate cannot be used', { detail: problem });
   });
   const privateKey = readPrivateKey(config.runner.privateKeyFile);
-  const stateDir = stateDirectory(config, token);
+  const stateDir = stateDirectory(options.loaded, token);
   const lock = await lockState(stateDir);
   const jobsRoot = join(stateDir, 'jobs');
-  const client = new UiRunnerClient({
-    transport,
-    webHost: config.webHost ?? '',
-    startedAt: instanceStart(stateDir, jobsRoot, new Date(clock.now())),
-    token: () => token,
-    timeoutMs: via.requestTimeoutMs,
-    ...(privateKey ? { privateKey } : {}),
+  const startedAt = instanceStart(stateDir, jobsRoot, new Date(clock.now()));
+  const client = new RenewingClient({
+    clock,
+    source: openTokenSource({
+      loaded: options.loaded,
+      token,
+      onChange: (renewed) => {
+        options.onToken?.(renewed);
+        runner?.renewToken(renewed);
+        logger.info('The token of this runner has changed; the new one is used from now on');
+      },
+      onWarning: (problem) => logger.warn('A changed token cannot be used', { detail: problem }),
+    }),
+    clientFor: (value) =>
+      new UiRunnerClient({
+        transport,
+        webHost: config.webHost ?? '',
+        startedAt,
+        token: () => value,
+        timeoutMs: via.requestTimeoutMs,
+        ...(privateKey ? { privateKey } : {}),
+      }),
   });
+  let runner: Runner | undefined;
   try {
     const cgroups = await openCgroups(config.runner, stateDir, logger);
-    return await new Runner(options, { client, clock, token, jobsRoot, cgroups }).run();
+    const { webHost = '' } = config;
+    const passphrase = via.clientCertificate?.passphrase ?? [];
+    const ownSecrets = [token, ...proxySecrets(process.env), ...urlSecrets(webHost)].concat(passphrase);
+    runner = new Runner(options, { client, clock, token, ownSecrets, jobsRoot, cgroups });
+    return await runner.run();
   } finally {
     transport.close();
     // Until this process is gone the tasks it leaves may still write to their directories; a dead process holds no lock.
     if (!shutdown.leave.aborted) await lock.release();
     logger.debug('Runner ended', { draining: shutdown.drain.aborted });
   }
-}
-
-/** Where a runner keeps its job directories when `runner.state_dir` is not set: one place per runner identity. */
-function stateDirectory(config: RunnerConfig, token: string): string {
-  if (config.runner.stateDir !== undefined) return config.runner.stateDir;
-  return join(config.tmpPath, `.runner-${createHash('sha256').update(token).digest('hex').slice(0, 12)}`);
-}
-
-/** Makes the state directory and this process the only runner in it: another one would end its tasks. */
-async function lockState(directory: string): Promise<DirectoryLock> {
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-  } catch (error: unknown) {
-    throw new UserError(`Cannot make the state directory ${directory}: ${messageOf(error)}`, {
-      hint: 'Name another with runner.state_dir, or see tmp_path.',
-      cause: error,
-    });
-  }
-  return lockDirectory(directory, {
-    who: 'runner',
-    hint: 'Stop it first; two runners on one machine need a registration, or a runner.state_dir, of their own.',
-  });
 }
 
 function requireStartable(config: RunnerConfig): string {

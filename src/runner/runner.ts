@@ -1,7 +1,7 @@
 import type { RunnerConfig } from '../config/index.ts';
 import { Seal, type Cgroups } from '../execution/index.ts';
 import { messageOf, type Clock } from '../lib/index.ts';
-import type { RunnerState, UiRunnerClient } from '../protocol/ui/index.ts';
+import type { RunnerState } from '../protocol/ui/index.ts';
 import { runTask, type TaskHost } from '../tasks/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import { startUpkeep, Workspace, type ClearResult } from '../workspace/index.ts';
@@ -9,6 +9,7 @@ import { ConnectionLog } from './connection-log.ts';
 import type { Job, JobContext } from './job.ts';
 import { Jobs } from './jobs.ts';
 import { Poller } from './poller.ts';
+import type { RunnerClient } from './renewing-client.ts';
 import { Reporter } from './reporter.ts';
 import { removeLeftCgroups } from './task-cgroups.ts';
 import type { RunRunnerOptions } from './types.ts';
@@ -22,9 +23,11 @@ const exitCodes = { ok: 0, undelivered: 3, tokenRefused: 4 } as const;
 const signalExitCodes: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 };
 
 export interface RunnerParts {
-  client: UiRunnerClient;
+  client: RunnerClient;
   clock: Clock;
   token: string;
+  /** The token, and what else of the runner must not be seen in a log. */
+  ownSecrets: readonly string[];
   /** Directory of all job directories. */
   jobsRoot: string;
   /** Undefined where tasks have none. */
@@ -56,7 +59,8 @@ export class Runner {
   readonly #oneOffDone = new AbortController();
   #takesWork = true;
 
-  constructor(options: RunRunnerOptions, { client, clock, token, jobsRoot, cgroups }: RunnerParts) {
+  constructor(options: RunRunnerOptions, parts: RunnerParts) {
+    const { client, clock, token, jobsRoot, cgroups, ownSecrets } = parts;
     this.#options = options;
     this.#cgroups = cgroups;
     this.#jobsRoot = jobsRoot;
@@ -75,7 +79,7 @@ export class Runner {
       logger: this.#logger,
       maxLineBytes: runner.log.maxLineBytes,
       masking: runner.masking,
-      ownSecrets: [token],
+      ownSecrets,
       cgroups,
       timeOuts: runner,
       onNews: (urgent) => this.#reporter.notify(urgent),
@@ -100,6 +104,11 @@ export class Runner {
       onTerminated: (ids) => this.#terminated(ids),
       onConnected: () => options.stdout('Runner connected'),
     });
+  }
+
+  /** Lets a later process with the new token read the tasks of this one, and no log show it. */
+  renewToken(token: string): void {
+    this.#jobs.renewToken(Seal.fromToken(token), token);
   }
 
   async run(): Promise<number> {

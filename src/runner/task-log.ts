@@ -30,6 +30,7 @@ export interface ReportLimits {
 export class TaskLog {
   readonly #options: TaskLogOptions;
   readonly #secrets: Set<string>;
+  readonly #ownSecrets: string[];
   readonly #marks: TimeMarks;
   readonly #cursor: LogCursor;
   readonly #follower: Follower;
@@ -44,6 +45,7 @@ export class TaskLog {
     const { offset, ms, sub } = directory.readAcked();
     this.#options = options;
     this.#notes = new PatientNotes(options);
+    this.#ownSecrets = [...options.ownSecrets];
     this.#secrets = new Set([...options.ownSecrets, ...secrets]);
     const sending = directory.readSending();
     this.#marks = new TimeMarks(sending.times);
@@ -94,6 +96,13 @@ export class TaskLog {
     this.#notes.write('acked', () => this.#options.directory.writeAcked(acked));
   }
 
+  /** Masked whether or not the secrets of tasks are. */
+  addOwnSecret(value: string): void {
+    this.#ownSecrets.push(value);
+    this.#masker = undefined;
+    this.addSecret(value);
+  }
+
   addSecret(value: string): void {
     if (value === '' || this.#secrets.has(value)) return;
     this.#secrets.add(value);
@@ -122,8 +131,8 @@ export class TaskLog {
   }
 
   #currentMasker(): Masker {
-    const { masking, ownSecrets } = this.#options;
-    this.#masker ??= createMasker(masking.enabled ? this.#secrets : ownSecrets, masking.minLength);
+    const { masking } = this.#options;
+    this.#masker ??= createMasker(masking.enabled ? this.#secrets : this.#ownSecrets, masking.minLength);
     return this.#masker;
   }
 }

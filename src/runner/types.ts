@@ -15,6 +15,8 @@ export interface ShutdownSignals {
 export interface RunRunnerOptions {
   loaded: LoadedConfig;
   logger: Logger;
+  /** Told every token that is used from now on, so that no log shows it. */
+  onToken?: (token: string) => void;
   /** Writes a line to standard output. */
   stdout: (line: string) => void;
   shutdown: ShutdownSignals;

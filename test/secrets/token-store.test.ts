@@ -13,8 +13,8 @@ import { describe, expect, it } from 'vitest';
 import { ensureStorable, forgetToken, storeToken, type TokenHome } from '../../src/secrets/index.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
-const file = (path: string): TokenHome => ({ kind: 'file', path });
-const config = (path: string): TokenHome => ({ kind: 'config', path });
+const file = (path: string) => ({ kind: 'file', path }) satisfies TokenHome;
+const config = (path: string) => ({ kind: 'config', path }) satisfies TokenHome;
 const isRoot = process.getuid?.() === 0;
 
 /** Runs as somebody who may not write everywhere; root only pretends to be one. */

@@ -1,6 +1,8 @@
 import { findRegistrationToken, loadConfigAloud, print, rememberConfigFile, warn } from '../../cli/index.ts';
 import type { GlobalFlags } from '../../cli/index.ts';
+import { shownServer } from '../../http/index.ts';
 import { UserError } from '../../lib/index.ts';
+import { placeOf, withKeychainToken } from '../../secrets/index.ts';
 
 export interface RegisterFlags extends GlobalFlags {
   'registration-token-file'?: string | undefined;
@@ -15,7 +17,7 @@ export interface RegisterFlags extends GlobalFlags {
 
 /** `runner register`. Returns the exit code. */
 export async function register(flags: RegisterFlags): Promise<number> {
-  const loaded = await loadConfigAloud(flags, {
+  const read = await loadConfigAloud(flags, {
     flags: {
       'runner.name': flags.name,
       'runner.tags': flags.tags,
@@ -25,6 +27,7 @@ export async function register(flags: RegisterFlags): Promise<number> {
       'runner.project_id': flags['project-id'] === 0 ? undefined : flags['project-id'],
     },
   });
+  const loaded = await withKeychainToken(read);
   const { runner, webHost } = loaded.config;
   if (runner.token !== undefined) {
     if (flags.force !== true) {
@@ -38,7 +41,7 @@ export async function register(flags: RegisterFlags): Promise<number> {
   const registrationToken = await findRegistrationToken(flags, loaded);
   const home = await registerRunner({ loaded, registrationToken, env: process.env });
   if (loaded.file !== undefined) await rememberConfigFile(loaded.file);
-  print(`Registered at ${webHost}; the token is in ${home.path}.`);
+  print(`Registered at ${shownServer(webHost ?? '')}; the token is in ${placeOf(home)}.`);
   print(
     `Start it with: semaphore runner start ${loaded.file === undefined ? '--no-config' : `--config ${loaded.file}`}`,
   );

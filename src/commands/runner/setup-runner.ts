@@ -14,7 +14,7 @@ import type { GivenAnswers, GlobalFlags, Questions, SetupAnswers, SetupChecks } 
 import { loadRunnerConfig, type LoadedConfig } from '../../config/index.ts';
 import { UserError } from '../../lib/index.ts';
 import { checkServer, checkToken, registerRunner } from '../../runner/index.ts';
-import { storeToken } from '../../secrets/index.ts';
+import { placeOf, storeToken } from '../../secrets/index.ts';
 
 export interface SetupFlags extends GlobalFlags {
   'server-url'?: string | undefined;
@@ -119,7 +119,7 @@ async function finish(
     const done = questions.progress('Registering');
     try {
       const home = await registerRunner({ loaded, registrationToken, env: process.env });
-      done(`Registered; the token is in ${home.path}.`);
+      done(`Registered; the token is in ${placeOf(home)}.`);
     } catch (error: unknown) {
       done('Not registered.');
       questions.tell(`The configuration is written. Try again with: semaphore runner register --config ${file}`);

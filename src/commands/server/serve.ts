@@ -1,6 +1,6 @@
 import { exitCodes, listenForShutdown, openLog, print, warn } from '../../cli/index.ts';
 import type { GlobalFlags } from '../../cli/index.ts';
-import { UserError } from '../../lib/index.ts';
+import { hideEnvironment, restrictUmask, UserError } from '../../lib/index.ts';
 import { announcement, startServer } from '../../server/index.ts';
 
 export interface ServeFlags extends GlobalFlags {
@@ -11,7 +11,7 @@ export interface ServeFlags extends GlobalFlags {
 /** `server`. Returns the exit code when a signal has ended it. */
 export async function serve(flags: ServeFlags): Promise<number> {
   if (flags['no-config']) throw new UserError('a server needs its file', { hint: 'Name it with --config.' });
-  process.umask(0o077);
+  restrictUmask();
   const logger = await openLog(flags);
   const shutdown = listenForShutdown();
   try {
@@ -21,6 +21,8 @@ export async function serve(flags: ServeFlags): Promise<number> {
       dataDir: flags['data-dir'],
       logger,
     });
+    // What the server needs of it has been read.
+    hideEnvironment();
     for (const line of announcement(server)) print(line);
     for (const text of server.warnings) warn(text);
     const reload = (): void => {
