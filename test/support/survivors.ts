@@ -5,18 +5,20 @@ import { TaskProcesses } from '../../src/execution/index.ts';
 
 /**
  * Counts what is left of a task in a way of its own, not the one of the program: by the tag in environments, by cgroups of
- * that name in any hierarchy and who is in them, and by ancestry as it was seen while the task ran.
+ * that name in any hierarchy and who is in them, by ancestry as it was seen while the task ran, and by a text in command lines.
  */
 export class Survivors {
   readonly #tag: string;
+  readonly #word: string | undefined;
   /** Every process that was ever seen to be of the task, with its start time: pids are used again. */
   readonly #seen = new Map<number, string>();
   readonly #looking: NodeJS.Timeout;
 
-  /** `root` is any ancestor of the task's processes that is none itself; this process when left out. */
-  constructor(tag: string, root = process.pid) {
+  /** `word` stands in the command line of what is expected to be hard to find. */
+  constructor(tag: string, word?: string) {
     this.#tag = tag;
-    this.#looking = setInterval(() => this.#look(root), 20);
+    this.#word = word;
+    this.#looking = setInterval(() => this.#look(), 20);
     this.#looking.unref();
   }
 
@@ -32,22 +34,25 @@ export class Survivors {
 
   /** A line for each that is alive, and for each cgroup that is there. */
   list(): string[] {
-    const tagged = processes().filter(({ pid }) =>
-      read(`/proc/${pid}/environ`).includes(`SEMAPHORE_TASK_TAG=${this.#tag}`),
+    const all = processes();
+    const found = all.filter(
+      ({ pid, start }) =>
+        this.#seen.get(pid) === start ||
+        read(`/proc/${pid}/environ`).includes(`SEMAPHORE_TASK_TAG=${this.#tag}`) ||
+        (this.#word !== undefined && read(`/proc/${pid}/cmdline`).includes(this.#word)),
     );
-    const seen = processes().filter(({ pid, start }) => this.#seen.get(pid) === start);
-    const pids = new Set([...tagged, ...seen].map(({ pid }) => pid));
+    const pids = new Set(found.map(({ pid }) => pid));
     return [
       ...[...pids].map((pid) => `${pid} ${read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')}`),
       ...cgroupsOf(this.#tag).map((path) => `${path}: ${read(join(path, 'cgroup.procs')).replaceAll('\n', ' ')}`),
     ];
   }
 
-  #look(root: number): void {
+  #look(): void {
     const all = processes();
     for (const { pid, parent, start } of all) {
-      // Other children of the root are no business of the task.
-      if (parent === root && read(`/proc/${pid}/environ`).includes(this.#tag)) this.#seen.set(pid, start);
+      // Other children of this process are no business of the task.
+      if (parent === process.pid && read(`/proc/${pid}/environ`).includes(this.#tag)) this.#seen.set(pid, start);
     }
     for (;;) {
       const more = all.filter(({ pid, parent, start }) => this.#seen.has(parent) && this.#seen.get(pid) !== start);
