@@ -66,7 +66,7 @@ export function keyOf({ attempt, request }: MirrorContext, name: string): string
 }
 
 async function fetchAll(context: MirrorContext, isNew: boolean): Promise<GitOutcome> {
-  const { git, host, request, remote } = context;
+  const { host, remote } = context;
   host.log(`${isNew ? 'Cloning' : 'Updating'} Repository ${remote.display}`);
   if (isNew) {
     const made = await makeMirror(context);

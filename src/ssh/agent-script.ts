@@ -1,7 +1,4 @@
-import { captureTagVariable, taskTagVariable } from '../execution/index.ts';
-
-/** Marks the processes around an agent, so that they do not take each other for a running step. */
-const keeperVariable = 'SEMAPHORE_AGENT_KEEPER';
+import { captureTagVariable, companionVariable, taskTagVariable } from '../execution/index.ts';
 
 /** Between two looks whether the agent is still of use, seconds. */
 const lookSeconds = 3;
@@ -33,7 +30,7 @@ const keeperScript = String.raw`
   }
   has_step() {
     for file in $(grep -lsaF "${taskTagVariable}=$${taskTagVariable}" /proc/[0-9]*/environ); do
-      grep -qsaF ${keeperVariable}= "$file" || return 0
+      grep -qsaF ${companionVariable}= "$file" || return 0
     done
     return 1
   }
@@ -49,7 +46,7 @@ const keeperScript = String.raw`
  */
 const startScript = `
   unset ${captureTagVariable}
-  export ${keeperVariable}=1
+  export ${companionVariable}=1
   for tool in ssh-agent setsid; do
     command -v $tool >/dev/null || { echo "$tool is not installed" >&2; exit 127; }
   done

@@ -31,7 +31,7 @@ export async function prepareTree(context: TaskContext, request: TreeRequest): P
     if (revision.kind === 'commit') {
       host.log(`Repository ${repository.gitUrl} is used in place: ${revision.name} is not checked out`);
     }
-    return localTree(repository);
+    return await localTree(context, request);
   }
   const access = await context.hostAccess();
   const result = await checkout(
@@ -71,12 +71,16 @@ export async function prepareTree(context: TaskContext, request: TreeRequest): P
   }
 }
 
-async function localTree({ gitUrl }: Repository): Promise<Tree> {
-  try {
-    if ((await stat(gitUrl)).isDirectory()) return { directory: gitUrl, commit: undefined };
-  } catch {
-    // Told below; why it cannot be seen does not matter to whoever reads it.
-  }
+async function localTree({ host }: TaskContext, { keyPrefix, repository }: TreeRequest): Promise<Tree> {
+  const { gitUrl } = repository;
+  // Why it cannot be seen does not matter to whoever reads that it is not there.
+  const found = await host.once(keyPrefix, () =>
+    stat(gitUrl).then(
+      (one) => one.isDirectory(),
+      () => false,
+    ),
+  );
+  if (found) return { directory: gitUrl, commit: undefined };
   throw new TaskProblem(
     'clone',
     `Failed in finding static repository: there is no directory ${gitUrl} on this machine`,

@@ -30,14 +30,20 @@ export interface RunTaskInput {
 /**
  * Runs one task from its repository to its result, in the order of spec 5.3, and cleans up whatever happens. Rejects only
  * when the program itself is at fault.
+ *
+ * A task that an earlier process began is played again (`host.resumed`): steps that ended are answered from the record, the one
+ * that runs is waited for. So everything here and below happens in the same order every time; what looks at files that may
+ * have changed since, and what must not happen twice, is done through `host.once`. Nothing touches what a running step uses.
  */
 export async function runTask(input: RunTaskInput): Promise<TaskOutcome> {
   const { host, job } = input;
+  // At once, before any other task could take what this one has.
+  if (host.resumed) input.workspace.reserve(job.task.projectId, job.task.id);
   let workspace: TaskWorkspace | undefined;
   try {
     const secrets = registerSecrets(input);
     host.log(`Preparing: ${job.task.id}`);
-    if (host.signal.aborted) return { kind: 'stopped' };
+    if (host.signal.aborted && !host.resumed) return { kind: 'stopped' };
     const identity = await identityOf(input.config.process, host, input.hostEnv['PATH'] ?? '');
     workspace = await openWorkspace(input, identity.owner);
     const asIdentity = { ...input, host: hostAs(host, identity.process) };
@@ -53,9 +59,10 @@ export async function runTask(input: RunTaskInput): Promise<TaskOutcome> {
   }
 }
 
-async function openWorkspace({ job, workspace }: RunTaskInput, owner: Owner | undefined): Promise<TaskWorkspace> {
+async function openWorkspace({ host, job, workspace }: RunTaskInput, owner: Owner | undefined): Promise<TaskWorkspace> {
+  const { resumed } = host;
   try {
-    return await workspace.openTask(job.task.projectId, job.task.id, owner);
+    return await workspace.openTask(job.task.projectId, job.task.id, owner, { resumed });
   } catch (error: unknown) {
     const hint = error instanceof UserError ? error.hint : undefined;
     throw new TaskProblem('prepare', `Creating tmp dir failed: ${messageOf(error)}`, hint ?? 'Check tmp_path.');
@@ -86,8 +93,11 @@ async function runIn(
 ): Promise<string | undefined> {
   const { config, host, hostEnv, job, keys } = input;
   const { owner } = identity;
-  const userHome = homeOf(identity, workspace);
-  const baseEnv = processEnvironment({ config, hostEnv, projectDirectory: workspace.project, userHome });
+  // Once, so that a runner that is started from elsewhere has the same tools for the rest of the task.
+  const baseEnv = await host.once('environment', async () => {
+    const userHome = homeOf(identity, workspace);
+    return processEnvironment({ config, hostEnv, projectDirectory: workspace.project, userHome });
+  });
   const context = new TaskContext({ job, keys, config, host, workspace, baseEnv, owner });
   const app = findApp(job.template.app);
   try {
@@ -100,7 +110,8 @@ async function runIn(
       workspace.takeHome(job.repository.id, job.template.id),
     );
     const tree = await checkOut(context);
-    if (host.signal.aborted) throw new TaskStopped();
+    // On a replay the step that runs has yet to be reached, to be stopped as it should be.
+    if (host.signal.aborted && !host.resumed) throw new TaskStopped();
     const details = taskDetails(job, tree.commit ?? givenCommit(job), config.webHost);
     const outputs = await outputsOf(context, secrets);
     const taskEnv = {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, renameSync, utimesSync } from 'node:fs';
-import { lstat, open, rename } from 'node:fs/promises';
+import { link, lstat, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { codeOf, messageOf, removeTree, systemClock, UserError, type Clock } from '../lib/index.ts';
 import { chooseUnneeded, isNeeded, keptIn, namesIn, type CleanUpLimits } from './clean-up.ts';
@@ -307,5 +307,10 @@ async function writeWhole(path: string, content: string, owner: Owner | undefine
   } finally {
     await file.close();
   }
-  await rename(fresh, path);
+  try {
+    // Unlike a renaming this fails where something else is in the way.
+    await link(fresh, path);
+  } finally {
+    await rm(fresh, { force: true });
+  }
 }

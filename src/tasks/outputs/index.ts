@@ -1,5 +1,6 @@
 import type { TaskWorkspace } from '../../workspace/index.ts';
 import type { Owner } from '../owner.ts';
+import { TaskProblem } from '../problem.ts';
 import type { TaskHost } from '../types.ts';
 import { lenientDocument, strictDocument, type KnownSecrets, type Output } from './document.ts';
 import { readOutputsFile } from './read-file.ts';
@@ -26,7 +27,7 @@ export interface TaskOutputsOptions {
 
 /** Makes the empty file, for the user of the task only; it goes with the private directory of the task. */
 export async function openOutputs({ host, owner, secrets, workspace }: TaskOutputsOptions): Promise<TaskOutputs> {
-  const file = await workspace.writePrivate('outputs.json', '');
+  const file = await host.once('outputs-file', () => workspace.writePrivate('outputs.json', ''));
   let offered: readonly Output[] | undefined;
   return {
     file,
@@ -34,10 +35,24 @@ export async function openOutputs({ host, owner, secrets, workspace }: TaskOutpu
     collect: async () => {
       const { skipped, text } = offered
         ? lenientDocument(offered, secrets)
-        : strictDocument(await readOutputsFile(file, owner), secrets);
+        : strictDocument(await readOnce(host, file, owner), secrets);
       const left = Object.entries(skipped).map(([name, reason]) => `${name} (${reason})`);
       if (left.length > 0) host.log(`Outputs that are not handed on: ${left.join(', ')}.`);
       return text;
     },
   };
+}
+
+/** The file goes with the task's directory, so that it is there to be read only once. Throws TaskProblem. */
+async function readOnce(host: TaskHost, file: string, owner: Owner | undefined): Promise<string> {
+  const read = await host.once('outputs', async () => {
+    try {
+      return { text: await readOutputsFile(file, owner) };
+    } catch (error: unknown) {
+      if (!(error instanceof TaskProblem)) throw error;
+      return { phase: error.phase, message: error.message, hint: error.hint };
+    }
+  });
+  if ('text' in read) return read.text;
+  throw new TaskProblem(read.phase, read.message, read.hint);
 }

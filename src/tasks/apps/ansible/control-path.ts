@@ -1,6 +1,6 @@
-import { chown, mkdir, mkdtemp } from 'node:fs/promises';
+import { lchown, mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { removeTree } from '../../../lib/index.ts';
 import type { TaskContext } from '../../context.ts';
 
@@ -22,11 +22,15 @@ export async function controlPathVariables(
   const home = env['ANSIBLE_HOME'] ?? join(env['HOME'] ?? '', '.ansible');
   if (env[name] !== undefined || fits(join(home, 'cp'))) return {};
   const own = join(context.workspace.private, 'cp');
-  const directory = fits(own) ? own : await mkdtemp(join(tmpdir(), 'cp-'));
-  if (directory === own) await mkdir(own, { mode: 0o700 });
+  const directory = await context.host.once('control-path', async () => {
+    const made = fits(own) ? own : await mkdtemp(join(tmpdir(), 'cp-'));
+    // An earlier process may have come as far as to this.
+    if (made === own) await mkdir(own, { mode: 0o700, recursive: true });
+    if (context.owner) await lchown(made, context.owner.uid, context.owner.gid);
+    return made;
+  });
   // Nothing there is removed with the task; a killed ssh leaves its socket.
-  else context.onClose(() => removeTree(directory, tmpdir()));
-  if (context.owner) await chown(directory, context.owner.uid, context.owner.gid);
+  if (directory !== own) context.onClose(() => removeTree(directory, dirname(directory)));
   return { [name]: directory };
 }
 

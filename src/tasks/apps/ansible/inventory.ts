@@ -18,11 +18,15 @@ export async function prepareInventory({ context, directory }: AppInput): Promis
         workspace.writePrivate(name, inventory.inventory),
       );
     }
-    case 'file':
-      return existing(
-        inside(await inventoryRoot({ context, directory }), inventory.inventory, 'the inventory file'),
-        inventory.inventory,
+    case 'file': {
+      const path = inside(await inventoryRoot({ context, directory }), inventory.inventory, 'the inventory file');
+      if (await host.once('inventory-file', () => Promise.resolve(existsSync(path)))) return path;
+      throw new TaskProblem(
+        'inventory',
+        `there is no file ${inventory.inventory} in the repository`,
+        'Correct the path of the inventory.',
       );
+    }
     case '':
       throw new TaskProblem('inventory', 'the template has no inventory', 'Choose one; an Ansible task needs it.');
     default:
@@ -51,13 +55,4 @@ async function inventoryRoot({ context, directory }: Pick<AppInput, 'context' | 
     keyPrefix: 'clone-inventory',
   });
   return tree.directory;
-}
-
-function existing(path: string, shown: string): string {
-  if (existsSync(path)) return path;
-  throw new TaskProblem(
-    'inventory',
-    `there is no file ${shown} in the repository`,
-    'Correct the path of the inventory.',
-  );
 }

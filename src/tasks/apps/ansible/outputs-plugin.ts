@@ -21,7 +21,9 @@ export async function outputsPluginVariables(
   if (!input.outputs) return {};
   const { workspace } = input.context;
   await workspace.writePrivate(pluginName, await readFile(pluginPath(), 'utf8'));
-  const others = env[pathVariable] ?? (await configuredPath(input, env, cwd)) ?? defaultPath(env);
+  const configured = async (): Promise<string | null> => (await configuredPath(input, env, cwd)) ?? null;
+  const others =
+    env[pathVariable] ?? (await input.context.host.once('callback-plugins', configured)) ?? defaultPath(env);
   return { [pathVariable]: `${others}:${workspace.private}` };
 }
 

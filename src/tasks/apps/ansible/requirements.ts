@@ -49,25 +49,17 @@ function candidates(kind: Kind, playbookDirectory: string, root: string): string
 async function install(kind: Kind, path: string, options: RequirementsOptions): Promise<void> {
   const { context, home } = options.input;
   const { config, host } = context;
-  const content = await readIfThere(path);
-  if (content === undefined) {
-    host.log(`No ${path} file found. Skip galaxy install process.`);
-    return;
-  }
-  if (!asksFor(kind, content)) {
-    host.log(`${path} asks for no ${kind}s. Skip galaxy install process.`);
-    return;
-  }
-  const hash = md5(content);
+  const key = `galaxy-${kind}-${md5(path).slice(0, 8)}`;
   const noted = join(home.internal, `requirements_${md5(path)}_${kind}.md5`);
-  if ((await readIfThere(noted)) === hash) {
-    host.log(`${path} has no changes. Skip galaxy install process.`);
+  const need = await host.once(`${key}-need`, () => needFor(kind, path, noted));
+  if (need.kind !== 'install') {
+    host.log(`${remarks[need.kind](path, kind)}. Skip galaxy install process.`);
     return;
   }
   const { galaxyCollectionArgs, galaxyRoleArgs } = options.templateParams;
   const extra = galaxyArguments(kind === 'role' ? galaxyRoleArgs : galaxyCollectionArgs);
   const step: Step = {
-    key: `galaxy-${kind}-${md5(path).slice(0, 8)}`,
+    key,
     phase: 'requirements',
     command: 'ansible-galaxy',
     args: [kind, 'install', '-r', path, '--force', ...extra],
@@ -77,7 +69,27 @@ async function install(kind: Kind, path: string, options: RequirementsOptions): 
     ...context.owner,
   };
   await runStep(host, step, 'ansible-galaxy');
-  await writeFile(noted, hash, { mode: 0o600 });
+  await host.once(`${key}-noted`, async () => {
+    await writeFile(noted, need.hash, { mode: 0o600 });
+    return true;
+  });
+}
+
+type Need = { kind: 'no file' | 'not this kind' | 'unchanged' } | { kind: 'install'; hash: string };
+
+const remarks: Readonly<Record<Exclude<Need['kind'], 'install'>, (path: string, kind: Kind) => string>> = {
+  'no file': (path) => `No ${path} file found`,
+  'not this kind': (path, kind) => `${path} asks for no ${kind}s`,
+  unchanged: (path) => `${path} has no changes`,
+};
+
+/** Whether there is something to install; `noted` has the hash of what is installed. */
+async function needFor(kind: Kind, path: string, noted: string): Promise<Need> {
+  const content = await readIfThere(path);
+  if (content === undefined) return { kind: 'no file' };
+  if (!asksFor(kind, content)) return { kind: 'not this kind' };
+  const hash = md5(content);
+  return (await readIfThere(noted)) === hash ? { kind: 'unchanged' } : { kind: 'install', hash };
 }
 
 /** A file with only the other kind would make ansible-galaxy fail; a list (the old form) holds roles. */

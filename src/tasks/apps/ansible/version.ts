@@ -18,7 +18,7 @@ export async function requirePasswordFiles(
   env: Readonly<Record<string, string>>,
   cwd: string,
 ): Promise<void> {
-  const version = await versionOf(context, env, cwd);
+  const version = await context.host.once('ansible-version', async () => (await versionOf(context, env, cwd)) ?? null);
   const [major = needed.major, minor = needed.minor] =
     version?.split('.').map((part) => Number.parseInt(part, 10)) ?? [];
   if (major > needed.major || (major === needed.major && minor >= needed.minor)) return;

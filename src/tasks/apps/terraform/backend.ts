@@ -31,23 +31,30 @@ export async function overrideBackend(
   context: TaskContext,
   { directory, name, root }: { root: string; directory: string; name: string },
 ): Promise<void> {
-  // Links again: a directory of the repository may be one.
-  inside(await realpath(root), await realpath(directory), 'the directory');
+  const { host } = context;
   const path = join(directory, name);
-  const before = await contentBefore(path, name);
+  const kept = await host.once('backend-before', async () => {
+    // Links again: a directory of the repository may be one.
+    inside(await realpath(root), await realpath(directory), 'the directory');
+    return (await contentBefore(path, name))?.toString('base64') ?? null;
+  });
+  const before = kept === null ? undefined : Buffer.from(kept, 'base64');
   context.onClose(async () => {
     try {
       if (before === undefined) await rm(path, { force: true });
       else await write(path, before);
     } catch (error: unknown) {
-      context.host.log(`Can't put back what was in ${name}, error: ${messageOf(error)}`);
+      host.log(`Can't put back what was in ${name}, error: ${messageOf(error)}`);
     }
   });
-  try {
-    await write(path, Buffer.from(content));
-  } catch (error: unknown) {
-    throw new TaskProblem('prepare', `the backend file ${name} cannot be written: ${messageOf(error)}`);
-  }
+  await host.once('backend', async () => {
+    try {
+      await write(path, Buffer.from(content));
+    } catch (error: unknown) {
+      throw new TaskProblem('prepare', `the backend file ${name} cannot be written: ${messageOf(error)}`);
+    }
+    return true;
+  });
 }
 
 async function contentBefore(path: string, name: string): Promise<Buffer | undefined> {

@@ -31,7 +31,7 @@ export function terraformApp(name: 'terraform' | 'tofu' | 'terragrunt'): App {
       const { job } = context;
       const { params, templateParams } = paramsOf(job);
       const cwd = directoryOf(directory, job.template.playbook);
-      if (!existsSync(cwd)) {
+      if (!(await context.host.once('directory', () => Promise.resolve(existsSync(cwd))))) {
         throw new TaskProblem(
           'prepare',
           `there is no directory ${job.template.playbook} in the repository`,
@@ -42,8 +42,12 @@ export function terraformApp(name: 'terraform' | 'tofu' | 'terragrunt'): App {
       if (backend !== undefined) await overrideBackend(context, { root: directory, directory: cwd, name: backend });
       const args = stageArguments(job);
       for (const remark of args.remarks) context.host.log(remark);
-      const elsewhere = await variablesSetElsewhere(cwd, args.plan);
-      const variables = terraformVariables(input.variables, elsewhere, { onlyFile: await mayRunElsewhere(cwd) });
+      // Once: commands may write such files, too.
+      const found = await context.host.once('var-files', async () => ({
+        elsewhere: [...(await variablesSetElsewhere(cwd, args.plan))],
+        onlyFile: await mayRunElsewhere(cwd),
+      }));
+      const variables = terraformVariables(input.variables, new Map(found.elsewhere), found);
       tellImpossible(context, variables.impossible);
       const env = await environment(input, cwd, variables.env);
       const tool: Tool = { ...toolCommand(input, name), cwd, env, input };

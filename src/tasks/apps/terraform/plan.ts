@@ -25,7 +25,7 @@ export async function planAndApply(tool: Tool, options: PlanOptions): Promise<st
   const { context } = tool.input;
   const { host } = context;
   // Made here, so that it is readable by nobody else from its first byte on: a plan contains every secret.
-  const planFile = await context.workspace.writePrivate('plan', '');
+  const planFile = await host.once('plan-file', () => context.workspace.writePrivate('plan', ''));
   try {
     if ((await plan(tool, options, planFile)) === 'nothing to do') return unchangedSummary;
     if (options.params.plan) return await plannedSummary(host);
