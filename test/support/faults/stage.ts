@@ -9,14 +9,50 @@ import { eventually, recordingLogger, type LogLine } from '../runner.ts';
 import { tempDir } from '../temp-dir.ts';
 import { FaultProxy } from './proxy.ts';
 
-/** A clock that runs `factor` times as fast: the waits of an hour are over in seconds. */
-export function fastClock(factor: number): Clock {
-  const start = Date.now();
-  return {
-    now: () => start + (Date.now() - start) * factor,
-    sleep: (ms, signal) => systemClock.sleep(ms / factor, signal),
-    random: () => Math.random(),
-  };
+/** Time in the hands of the test: it runs faster than ours, and even faster for a while. */
+export class FastClock implements Clock {
+  #factor: number;
+  #now = Date.now();
+  #readAt = performance.now();
+
+  constructor(factor: number) {
+    this.#factor = factor;
+  }
+
+  get factor(): number {
+    return this.#factor;
+  }
+
+  /** From now on so many times as fast as ours. */
+  set factor(factor: number) {
+    this.now();
+    this.#factor = factor;
+  }
+
+  /** Sets the wall clock back, or ahead. */
+  shift(ms: number): void {
+    this.#now += ms;
+  }
+
+  now(): number {
+    const at = performance.now();
+    this.#now += (at - this.#readAt) * this.#factor;
+    this.#readAt = at;
+    return Math.floor(this.#now);
+  }
+
+  random(): number {
+    return Math.random();
+  }
+
+  /** Not by `now`: setting the wall clock changes no wait. */
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    for (let left = ms; left > 0;) {
+      const began = performance.now();
+      await systemClock.sleep(Math.min(5, left / this.#factor), signal);
+      left -= (performance.now() - began) * this.#factor;
+    }
+  }
 }
 
 /**
@@ -42,13 +78,19 @@ for ((i = 31; i <= 60; i++)); do echo "line $i"; done
 printf 'begin %s end\\n' "$(head -c 30000 /dev/zero | tr '\\0' x)"
 echo after
 `,
+  'flood.sh': `#!/bin/bash
+echo started
+while ! [ -e "$RELEASE" ]; do sleep 0.02; done
+seq -f 'line %.0f of a flood that no memory has to hold' 200000
+echo flooded >>"$RELEASE.ticks"
+`,
 };
 
 type Script = keyof typeof scripts extends `${infer Name}.sh` ? Name : never;
-const names: readonly Script[] = ['talk', 'wait', 'hold', 'long-line'];
+const names: readonly Script[] = ['talk', 'wait', 'hold', 'long-line', 'flood'];
 
 /** What each script writes, line by line. */
-export const written: Readonly<Record<Script, readonly string[]>> = {
+export const written: Readonly<Record<Exclude<Script, 'flood'>, readonly string[]>> = {
   talk: [
     ...Array.from({ length: 60 }, (_, index) => [`line ${index + 1}`, 'same']).flat(),
     'äöü "quoted" \\\\ back',
@@ -79,7 +121,7 @@ export class Stage {
   readonly proxy: FaultProxy;
   readonly directory: string;
   readonly token: string;
-  readonly #speed: number;
+  readonly clock: FastClock;
   readonly #config: string;
 
   private constructor(server: TestServer, proxy: FaultProxy, directory: string, token: string, options: StageOptions) {
@@ -87,7 +129,7 @@ export class Stage {
     this.proxy = proxy;
     this.directory = directory;
     this.token = token;
-    this.#speed = options.speed ?? 20;
+    this.clock = new FastClock(options.speed ?? 20);
     this.#config = join(directory, 'runner.json');
     const config = {
       web_host: proxy.url,
@@ -142,7 +184,7 @@ export class Stage {
       loaded,
       logger,
       stdout: () => undefined,
-      clock: fastClock(this.#speed),
+      clock: this.clock,
       shutdown: { drain: drain.signal, cancel: cancel.signal, leave: new AbortController().signal },
     });
     onTestFinished(async () => {
@@ -157,12 +199,20 @@ export class Stage {
     return await this.server.createTask({ template_id: names.indexOf(script) + 1 });
   }
 
+  /** So much time of the runner passes, quickly. */
+  async pass(ms: number): Promise<void> {
+    const usual = this.clock.factor;
+    this.clock.factor = Math.max(usual, ms / 800);
+    await this.clock.sleep(ms);
+    this.clock.factor = usual;
+  }
+
   /** Lets `hold` go on. */
   letGo(): void {
     writeFileSync(this.release, '');
   }
 
-  /** True when the script `hold` has begun to wait, whatever the server knows. */
+  /** True when `hold` waits, or `flood` has written everything, whatever the server knows. */
   holds(): boolean {
     return existsSync(`${this.release}.ticks`);
   }
@@ -204,7 +254,12 @@ export class Stage {
    * The task has ended as `status`, the server has what the script wrote, in order and once, and heard one final status; the
    * runner has nothing left of it.
    */
-  async expectComplete(id: number, status: string, script: Script, more: readonly string[] = []): Promise<void> {
+  async expectComplete(
+    id: number,
+    status: string,
+    script: keyof typeof written,
+    more: readonly string[] = [],
+  ): Promise<void> {
     expect(await this.finished(id)).toBe(status);
     expect(await this.log(id)).toEqual([...written[script], ...more]);
     await eventually(() => this.jobsLeft().length === 0, 20_000);
