@@ -1,15 +1,18 @@
-import { isUtf8 } from 'node:buffer';
-import { fstatSync, readSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import type { ByteWriter } from '../lib/index.ts';
-import { maskText, type Masker, type Span } from './masker.ts';
+import { nextPiece, WindowReader, writeText, type LogWindow } from './log-window.ts';
+import type { Masker } from './masking/masker.ts';
 import { advance, RecordFrame, type RecordTime } from './record-time.ts';
 import type { TimeMarks } from './time-marks.ts';
 
 /** Bytes read from the log at a time. */
-const windowBytes = 256 * 1024;
-const lineFeed = 10;
-const carriageReturn = 13;
-const mask = Buffer.from(maskText);
+const defaultWindowBytes = 256 * 1024;
+
+/**
+ * How long complete lines are held back at most because they may be the beginning of a secret that is wrapped into several
+ * lines and not written yet, milliseconds. A tool that wraps a text writes all of it at once.
+ */
+const holdMs = 200;
 
 export interface LogCursorOptions {
   /** Descriptor of the log, readable at any position. */
@@ -27,6 +30,10 @@ export interface LogCursorOptions {
   time?: RecordTime;
   /** End of what was sent and may have arrived. @default 0 */
   sent?: number;
+  /** Called when lines are held back: there is something to read in `ms` milliseconds, whether or not the log grows. */
+  later?: (ms: number) => void;
+  /** @default 262144 */
+  windowBytes?: number;
 }
 
 /** Records that were written for the wire, and the position that acknowledging them moves the cursor to. */
@@ -39,37 +46,29 @@ export interface LogBatch {
   more: boolean;
 }
 
-/** A part of the log in memory. */
-interface Window {
-  bytes: Buffer;
-  /** Secrets in it. */
-  spans: Span[];
-  valid: boolean;
-}
-
-/** One record's bytes in a window, and where the next one starts. */
-interface Piece {
-  start: number;
-  end: number;
-  after: number;
-}
-
 /**
  * Reads a growing log file as records. The file is the queue: nothing is kept in memory, and a batch that the server did
  * not accept is simply read again, with the same cuts and the same times, from where the last accepted one ended. Bytes go
  * from the file to the request without becoming strings.
+ *
+ * Complete lines are read as soon as they are there, with one exception: as long as the log ends with what may be the
+ * beginning of a wrapped secret (four characters of it or more), the lines from there on wait for the rest, `holdMs` at
+ * most.
  */
 export class LogCursor {
   readonly #options: LogCursorOptions;
   readonly #frame = new RecordFrame();
-  #buffer: Buffer | undefined;
+  readonly #windows: WindowReader;
   #offset: number;
   #time: RecordTime;
   /** End of what was read for sending: the server may have it although it did not say so. */
   #sent: number;
+  /** What may be the beginning of a secret at the end of the log, and when it was seen first. */
+  #open: { offset: number; since: number } | undefined;
 
   constructor(options: LogCursorOptions) {
     this.#options = options;
+    this.#windows = new WindowReader(options.fd);
     this.#offset = options.offset ?? 0;
     this.#time = options.time ?? { ms: 0, sub: 0 };
     this.#sent = options.sent ?? 0;
@@ -108,12 +107,13 @@ export class LogCursor {
 
     while (offset < bound) {
       const window = this.#window(offset, fileSize, masker);
+      const held = final || offset < this.#sent ? fileSize : this.#heldFrom(window, offset);
       const ended = final && offset + window.bytes.length >= fileSize;
       let position = 0;
       let span = 0;
       while (offset + position < bound) {
         const piece = nextPiece(window, position, ended, maxLineBytes);
-        if (!piece) break;
+        if (!piece || offset + piece.after > held) break;
         const before = writer.length;
         const { ms, sub } = time;
         mark = marks.indexFor(offset + piece.after, mark);
@@ -148,87 +148,24 @@ export class LogCursor {
     this.#options.marks.discardBefore(batch.end);
   }
 
-  /** The log from `offset` on, as much as the buffer holds: at least one line of the greatest length and as much again. */
-  #window(offset: number, fileSize: number, masker: Masker): Window {
-    const wanted = Math.min(fileSize - offset, Math.max(windowBytes, this.#options.maxLineBytes * 2));
-    if (!this.#buffer || this.#buffer.length < wanted) this.#buffer = Buffer.allocUnsafeSlow(wanted);
-    let length = 0;
-    while (length < wanted) {
-      const count = readSync(this.#options.fd, this.#buffer, length, wanted - length, offset + length);
-      if (count === 0) break;
-      length += count;
+  /** The log from `offset` on: at least one line of the greatest length and as much again. */
+  #window(offset: number, fileSize: number, masker: Masker): LogWindow {
+    const { maxLineBytes, windowBytes = defaultWindowBytes } = this.#options;
+    const longest = maxLineBytes + Math.max(maxLineBytes, masker.reach);
+    return this.#windows.read(offset, fileSize, Math.max(windowBytes, longest + 2), masker);
+  }
+
+  /** The place from which on the log is held back. */
+  #heldFrom(window: LogWindow, offset: number): number {
+    const end = offset + window.bytes.length;
+    const open = offset + window.open;
+    if (open >= end) return end;
+    const now = this.#options.now();
+    if (this.#open?.offset !== open) {
+      this.#open = { offset: open, since: now };
+      this.#options.later?.(holdMs);
     }
-    const bytes = this.#buffer.subarray(0, length);
-    return { bytes, spans: masker.find(bytes.toString('latin1')), valid: isUtf8(bytes) };
+    const waited = now - this.#open.since;
+    return waited >= 0 && waited < holdMs ? open : end;
   }
-}
-
-/** The record that starts at `position`; undefined when its end, or enough of it for a cut, is not in the window. */
-function nextPiece(
-  { bytes, spans }: Window,
-  position: number,
-  ended: boolean,
-  maxLineBytes: number,
-): Piece | undefined {
-  const found = bytes.indexOf(lineFeed, position);
-  const end = found === -1 ? bytes.length : found;
-  if (end - position > maxLineBytes) {
-    // Without what follows the cut, a secret that reaches over it would go unseen.
-    const enough = found !== -1 || ended || end - position >= maxLineBytes * 2;
-    if (!enough) return undefined;
-    const cut = safeCut(bytes, spans, position, position + maxLineBytes);
-    return { start: position, end: cut, after: cut };
-  }
-  if (found !== -1) return { start: position, end: withoutReturn(bytes, position, end), after: end + 1 };
-  return ended && position < end
-    ? { start: position, end: withoutReturn(bytes, position, end), after: end }
-    : undefined;
-}
-
-/** Writes the text of a piece with its secrets masked. Returns the first span that may concern the next piece. */
-function writeText(writer: ByteWriter, window: Window, piece: Piece, firstSpan: number): number {
-  const { spans } = window;
-  let position = piece.start;
-  let index = firstSpan;
-  for (let span = spans[index]; span && span.start < piece.end; span = spans[index]) {
-    if (span.start >= position) {
-      writeBytes(writer, window, position, span.start);
-      writer.raw(mask);
-      position = span.end;
-    }
-    index += 1;
-  }
-  if (position < piece.end) writeBytes(writer, window, position, piece.end);
-  return index;
-}
-
-function writeBytes(writer: ByteWriter, window: Window, start: number, end: number): void {
-  const { bytes } = window;
-  if (window.valid || isUtf8(bytes.subarray(start, end))) {
-    writer.jsonText(bytes, start, end);
-    return;
-  }
-  // Bytes that are not UTF-8 become U+FFFD, as JSON demands.
-  const replaced = Buffer.from(bytes.toString('utf8', start, end), 'utf8');
-  writer.jsonText(replaced, 0, replaced.length);
-}
-
-/** A `\r` before the line feed belongs to the line's end (spec 5.10). */
-function withoutReturn(bytes: Buffer, start: number, end: number): number {
-  return end > start && bytes[end - 1] === carriageReturn ? end - 1 : end;
-}
-
-/** The last position up to `limit` that lies neither within a character nor within a secret. */
-function safeCut(bytes: Buffer, spans: readonly Span[], start: number, limit: number): number {
-  const torn = spans.find((span) => span.start < limit && span.end > limit);
-  if (torn && torn.start > start) return torn.start;
-  return torn ? torn.end : characterStart(bytes, limit);
-}
-
-/** The start of the character that `position` lies in; `position` itself where the bytes are not UTF-8. */
-function characterStart(bytes: Buffer, position: number): number {
-  for (let start = position; start > position - 4; start -= 1) {
-    if (((bytes[start] ?? 0) & 0xc0) !== 0x80) return start;
-  }
-  return position;
 }

@@ -1,0 +1,263 @@
+import { introduces, symbolTable } from './symbols.ts';
+
+/**
+ * Escape sequences as tools write them, one at a time: of URLs (`%2F`), of JSON, C, shells and Python (`\n`, `\x2f`,
+ * `\u002f`, `\057`), of XML (`&amp;`, `&#47;`), and of terminals, which show nothing (`ESC [ 31 m`).
+ */
+
+/** Code of a sequence that shows nothing. */
+export const unseen = 0x11_0000;
+
+/** Bound of a terminal's sequence with text in it (a title, a link), bytes. */
+const longestTerminalText = 1000;
+const longestColour = 64;
+
+/** No sequence. */
+const none = 0;
+const lengthBits = 10;
+const lengthMask = 2 ** lengthBits - 1;
+
+const percent = 0x25;
+const ampersand = 0x26;
+const backslash = 0x5c;
+/** The byte that terminals' sequences begin with. */
+export const escape = 0x1b;
+
+/** Length of what `escapeAt` has found. */
+export function lengthOf(found: number): number {
+  return found & lengthMask;
+}
+
+/** What it stands for: a code point, or `unseen`. */
+export function codeOf(found: number): number {
+  return found >> lengthBits;
+}
+
+function sequence(code: number, length: number): number {
+  return (code << lengthBits) | length;
+}
+
+/** The escape sequence at `at`, for `lengthOf` and `codeOf`; 0 when there is none that is complete before `end`. */
+export function escapeAt(bytes: Uint8Array, at: number, end: number): number {
+  switch (bytes[at]) {
+    case percent:
+      return encodedAt(bytes, at, end, 1);
+    case backslash:
+      return backslashAt(bytes, at, end);
+    case ampersand:
+      return entityAt(bytes, at, end);
+    case escape:
+      return terminalAt(bytes, at, at + 1, end);
+    default:
+      return none;
+  }
+}
+
+/** Bytes in front of an end where a sequence of a fixed length may begin. */
+const lengths = [2, 3, 4, 6, 8, 9, 10, 12, 16];
+
+/** Calls `visit` with every beginning and code of an escape sequence that ends right before `end`. */
+export function escapesBefore(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  visit: (at: number, code: number) => void,
+): void {
+  const consider = (at: number): void => {
+    if (at < start || ((symbolTable[bytes[at] ?? 0] ?? 0) & introduces) === 0) return;
+    const found = escapeAt(bytes, at, end);
+    if (found !== none && at + lengthOf(found) === end) visit(at, codeOf(found));
+  };
+  const last = bytes[end - 1] ?? 0;
+  if (last === 0x3b || last === 0x7d) {
+    for (let at = end - 4; at >= end - 13; at -= 1) if (!lengths.includes(end - at)) consider(at);
+  }
+  for (const length of lengths) consider(end - length);
+  const terminal = terminalBefore(bytes, start, end);
+  if (terminal !== undefined && !lengths.includes(end - terminal)) consider(terminal);
+}
+
+/** Where a terminal's sequence that ends before `end` would begin. */
+function terminalBefore(bytes: Uint8Array, start: number, end: number): number | undefined {
+  const last = bytes[end - 1] ?? 0;
+  if (last === 7 || (last === backslash && bytes[end - 2] === escape)) {
+    const first = last === 7 ? end - 2 : end - 3;
+    for (let at = first; at >= Math.max(start, end - longestTerminalText); at -= 1) {
+      if (bytes[at] === escape) return at;
+      if ((bytes[at] ?? 0) < 0x20) return undefined;
+    }
+    return undefined;
+  }
+  if (last < 0x40 || last > 0x7e) return undefined;
+  let at = end - 2;
+  while (at >= start && end - at < longestColour && isParameter(bytes[at] ?? 0)) at -= 1;
+  if (bytes[at] !== 0x5b) return undefined;
+  // `ESC [`, or the escape character as a text: `\e[`, `\033[`, `\x1b[`, `\u001b[`.
+  for (const length of [1, 2, 4, 6]) {
+    const byte = bytes[at - length];
+    if (length === 1 ? byte === escape : byte === backslash) return at - length;
+  }
+  return undefined;
+}
+
+function isParameter(byte: number): boolean {
+  return byte >= 0x20 && byte <= 0x3f;
+}
+
+/** From `after`, the byte behind the escape character, on. */
+function terminalAt(bytes: Uint8Array, at: number, after: number, end: number): number {
+  const kind = bytes[after] ?? 0;
+  if (after >= end) return none;
+  if (kind === 0x5b) {
+    let last = after + 1;
+    while (last < end && last - at < longestColour && isParameter(bytes[last] ?? 0)) last += 1;
+    const byte = bytes[last] ?? 0;
+    return last < end && byte >= 0x40 && byte <= 0x7e ? sequence(unseen, last + 1 - at) : none;
+  }
+  if (kind === 0x5d) {
+    for (let last = after + 1; last < end && last - at < longestTerminalText; last += 1) {
+      const byte = bytes[last] ?? 0;
+      if (byte === 7) return sequence(unseen, last + 1 - at);
+      if (byte === escape) {
+        return last + 1 < end && bytes[last + 1] === backslash ? sequence(unseen, last + 2 - at) : none;
+      }
+      if (byte < 0x20) return none;
+    }
+    return none;
+  }
+  // Choice of a character set: `ESC ( B`.
+  if ((kind === 0x28 || kind === 0x29) && after + 1 < end) return sequence(unseen, after + 2 - at);
+  return none;
+}
+
+/** Control characters by their letter, and what is none; the digit is a zero byte. */
+const controls = new Int8Array(256).fill(-1);
+[7, 8, 9, 10, 11, 12, 13, 27, 0].forEach((code, index) => (controls['abtnvfre0'.charCodeAt(index)] = code));
+
+function backslashAt(bytes: Uint8Array, at: number, end: number): number {
+  if (at + 1 >= end) return none;
+  const kind = bytes[at + 1] ?? 0;
+  const found = textEscapeAt(bytes, at, end, kind);
+  if (found === none || codeOf(found) !== escape || bytes[at + lengthOf(found)] !== 0x5b) return found;
+  const terminal = terminalAt(bytes, at, at + lengthOf(found), end);
+  return terminal === none ? found : terminal;
+}
+
+function textEscapeAt(bytes: Uint8Array, at: number, end: number, kind: number): number {
+  if (kind === backslash) return sequence(backslash, 2);
+  // The end of a line that a shell goes on with in the next one.
+  if (kind === 10) return sequence(10, 2);
+  if (kind === 13) return sequence(10, at + 2 < end && bytes[at + 2] === 10 ? 3 : 2);
+  if (kind === 0x78) return encodedAt(bytes, at, end, 2);
+  if (kind === 0x75) return unicodeAt(bytes, at, end);
+  if (kind === 0x55) {
+    const code = hexNumber(bytes, at + 2, 8, end);
+    return code >= 0 && code < unseen ? sequence(code, 10) : none;
+  }
+  if (octal(bytes, at, end) >= 0) return encodedAt(bytes, at, end, 0);
+  const control = controls[kind] ?? -1;
+  return control < 0 ? none : sequence(control, 2);
+}
+
+/** A character of UTF-8 whose bytes are escaped one by one: `%C3%A4`, `\xC3\xA4`, `\303\244`. */
+function encodedAt(bytes: Uint8Array, at: number, end: number, prefix: 0 | 1 | 2): number {
+  const size = prefix === 1 ? 3 : 4;
+  const byteAt = (from: number): number => {
+    if (prefix === 0) return octal(bytes, from, end);
+    const introduced =
+      bytes[from] === (prefix === 1 ? percent : backslash) && (prefix === 1 || bytes[from + 1] === 0x78);
+    return introduced ? hexNumber(bytes, from + prefix, 2, end) : -1;
+  };
+  const first = byteAt(at);
+  if (first < 0) return none;
+  const more =
+    first >= 0xf0 && first < 0xf8 ? 3 : first >= 0xe0 && first < 0xf0 ? 2 : first >= 0xc2 && first < 0xe0 ? 1 : 0;
+  let code = first & (0x7f >> (more === 0 ? 0 : more + 1));
+  for (let index = 1; index <= more; index += 1) {
+    const next = byteAt(at + index * size);
+    // Not UTF-8: then it is the character of that number.
+    if (next < 0x80 || next > 0xbf) return sequence(first, size);
+    code = (code << 6) | (next & 0x3f);
+  }
+  if (more === 0) return sequence(first, size);
+  return code < unseen ? sequence(code, size * (more + 1)) : sequence(first, size);
+}
+
+/** `\u002f`, a pair of surrogates, or `\u{2f}`. */
+function unicodeAt(bytes: Uint8Array, at: number, end: number): number {
+  if (bytes[at + 2] === 0x7b) {
+    let last = at + 3;
+    while (last < end && last < at + 10 && bytes[last] !== 0x7d) last += 1;
+    const code = last < end && bytes[last] === 0x7d ? hexNumber(bytes, at + 3, last - at - 3, end) : -1;
+    return code >= 0 && code < unseen ? sequence(code, last + 1 - at) : none;
+  }
+  const code = hexNumber(bytes, at + 2, 4, end);
+  if (code < 0) return none;
+  if (code < 0xd800 || code > 0xdbff || bytes[at + 6] !== backslash || bytes[at + 7] !== 0x75) return sequence(code, 6);
+  const low = hexNumber(bytes, at + 8, 4, end);
+  return low >= 0xdc00 && low <= 0xdfff
+    ? sequence(0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00), 12)
+    : sequence(code, 6);
+}
+
+const entities = new Map([
+  ['amp', 0x26],
+  ['lt', 0x3c],
+  ['gt', 0x3e],
+  ['quot', 0x22],
+  ['apos', 0x27],
+]);
+
+function entityAt(bytes: Uint8Array, at: number, end: number): number {
+  let last = at + 1;
+  while (last < end && last < at + 12 && bytes[last] !== 0x3b) last += 1;
+  if (last >= end || bytes[last] !== 0x3b || last < at + 3) return none;
+  const length = last + 1 - at;
+  if (bytes[at + 1] !== 0x23) {
+    const code = entities.get(String.fromCharCode(...bytes.subarray(at + 1, last)));
+    return code === undefined ? none : sequence(code, length);
+  }
+  const hex = bytes[at + 2] === 0x78 || bytes[at + 2] === 0x58;
+  const code = hex ? hexNumber(bytes, at + 3, last - at - 3, end) : decimal(bytes, at + 2, last);
+  return code >= 0 && code < unseen ? sequence(code, length) : none;
+}
+
+function hexNumber(bytes: Uint8Array, at: number, digits: number, end: number): number {
+  if (digits === 0 || at + digits > end) return -1;
+  let value = 0;
+  for (let index = at; index < at + digits; index += 1) {
+    const digit = hexDigit(bytes[index] ?? 0);
+    if (digit < 0) return -1;
+    value = value * 16 + digit;
+  }
+  return value;
+}
+
+/** Value of a hexadecimal digit; -1 when it is none. */
+export function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
+}
+
+function decimal(bytes: Uint8Array, at: number, end: number): number {
+  let value = 0;
+  for (let index = at; index < end; index += 1) {
+    const byte = bytes[index] ?? 0;
+    if (byte < 0x30 || byte > 0x39) return -1;
+    value = value * 10 + byte - 0x30;
+  }
+  return value;
+}
+
+/** The byte of `\NNN`, three octal digits; -1 when it is none. */
+function octal(bytes: Uint8Array, at: number, end: number): number {
+  if (at + 4 > end || bytes[at] !== backslash) return -1;
+  let value = 0;
+  for (let index = at + 1; index < at + 4; index += 1) {
+    const digit = (bytes[index] ?? 0) - 0x30;
+    if (digit < 0 || digit > 7) return -1;
+    value = value * 8 + digit;
+  }
+  return value < 256 ? value : -1;
+}
