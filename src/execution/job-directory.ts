@@ -14,7 +14,15 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { codeOf, parseOwnJson, removeTree, writeFileAtomicSync } from '../lib/index.ts';
+import {
+  codeOf,
+  messageOf,
+  parseOwnJson,
+  removeTree,
+  shortageHint,
+  UserError,
+  writeFileAtomicSync,
+} from '../lib/index.ts';
 import { eventsName, readEvents, type JobEvent, type RecordedEvent } from './job-events.ts';
 import { machineLife } from './machine.ts';
 import { PatientFile } from './patient-file.ts';
@@ -98,15 +106,11 @@ export class JobDirectory {
   }
 
   /**
-   * Makes the directory of job `id` below `root` (both 0700). Throws the system error when that is not possible; what is left
-   * then has no record, so that no later process takes it for a job.
+   * Makes the directory of job `id` below `root` (both 0700). Throws UserError when that is not possible; what is left then has
+   * no record, so that no later process takes it for a job.
    */
   static async create(root: string, id: number, content: string, tokenSeal: Seal): Promise<JobDirectory> {
     const path = join(root, String(id));
-    mkdirSync(root, { recursive: true, mode: 0o700 });
-    // A leftover of the same id was finished or given up by recovery; its log must not mix with the new one.
-    if (existsSync(path)) await removeTree(path, root);
-    mkdirSync(path, { mode: 0o700 });
     const seal = Seal.random();
     const tag = `${id}-${randomBytes(9).toString('base64url')}`;
     const key = tokenSeal.closeKey(seal);
@@ -121,6 +125,10 @@ export class JobDirectory {
     } as const;
     let directory: JobDirectory | undefined;
     try {
+      mkdirSync(root, { recursive: true, mode: 0o700 });
+      // A leftover of the same id was finished or given up by recovery; its log must not mix with the new one.
+      if (existsSync(path)) await removeTree(path, root);
+      mkdirSync(path, { mode: 0o700 });
       writeFileSync(join(path, 'job.sealed'), seal.close(content), { mode: 0o600 });
       directory = new JobDirectory(root, path, seal, [created]);
       directory.writeSecrets([]);
@@ -132,7 +140,10 @@ export class JobDirectory {
     } catch (error: unknown) {
       directory?.close();
       await removeTree(path, root).catch(() => undefined);
-      throw error;
+      throw new UserError(`the job directory ${path} cannot be made (${messageOf(error)})`, {
+        hint: shortageHint(codeOf(error)) ?? 'Check owner and permissions of runner.state_dir.',
+        cause: error,
+      });
     }
   }
 

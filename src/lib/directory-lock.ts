@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, UserError } from './errors.ts';
+import { codeOf, messageOf, UserError } from './errors.ts';
 import { processStartTime } from './process-start.ts';
+import { shortageHint } from './shortage.ts';
 
 export interface DirectoryLock {
   /** Gives the directory free. Safe to call twice. */
@@ -19,12 +20,22 @@ export interface DirectoryLockOptions {
 /**
  * Makes this process the only one of its kind that uses `directory`, which must exist. A lock that a dead process left
  * behind does not count: the file names the process and when it began, so neither a reboot nor a re-used process id can
- * fake a living one. Throws UserError when another process holds it.
+ * fake a living one. Throws UserError when another process holds it, or the directory cannot be written to.
  */
 export async function lockDirectory(directory: string, options: DirectoryLockOptions): Promise<DirectoryLock> {
   const path = join(directory, 'lock');
   const own = `${process.pid} ${beganAt(process.pid) ?? ''}\n`;
-  while (!(await createWhole(path, own))) {
+  const create = async (): Promise<boolean> => {
+    try {
+      return await createWhole(path, own);
+    } catch (error: unknown) {
+      throw new UserError(`cannot write to the directory ${directory} (${messageOf(error)})`, {
+        hint: shortageHint(codeOf(error)) ?? 'Check its owner and permissions.',
+        cause: error,
+      });
+    }
+  };
+  while (!(await create())) {
     const content = await contentOf(path);
     if (content === undefined) continue;
     const [pid, began = ''] = content.trim().split(' ');
@@ -45,8 +56,8 @@ export async function lockDirectory(directory: string, options: DirectoryLockOpt
 /** Creates a file with its content in one step: nobody sees it empty. False when it is there already. */
 async function createWhole(path: string, content: string): Promise<boolean> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}`;
-  await writeFile(temporary, content, { mode: 0o600 });
   try {
+    await writeFile(temporary, content, { mode: 0o600 });
     await link(temporary, path);
     return true;
   } catch (error: unknown) {

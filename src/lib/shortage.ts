@@ -3,7 +3,7 @@ export function shortageHint(code: string | undefined): string | undefined {
   switch (code) {
     case 'ENOSPC':
     case 'EDQUOT':
-      return "Free space on the runner's disk: runner.state_dir, tmp_path and the system's directory for temporary files.";
+      return "Free space on the runner's disks (state_dir, tmp_path, temporary files).";
     case 'EROFS':
     case 'EIO':
       return 'See the kernel log for what is wrong with the disk, then mount it writable.';

@@ -7,7 +7,7 @@ import {
   type Cgroups,
   type Seal,
 } from '../execution/index.ts';
-import { messageOf, type Clock } from '../lib/index.ts';
+import { codeOf, messageOf, shortageHint, UserError, type Clock } from '../lib/index.ts';
 import { createMasker, type LogBatch } from '../logs/index.ts';
 import { isFinished, type AccessKey, type JobData, type ProgressBody, type TaskStatus } from '../protocol/ui/index.ts';
 import type { Commit, Decision, TaskHost, TaskOutcome } from '../tasks/index.ts';
@@ -315,7 +315,9 @@ export class Job {
 
   async #fail(error: unknown): Promise<void> {
     this.#context.logger.error('Task failed inside the runner', { task_id: this.id, error: messageOf(error) });
-    await this.#conclude({ kind: 'failed', reason: `The runner could not run this task: ${messageOf(error)}` });
+    const hint = error instanceof UserError ? error.hint : shortageHint(codeOf(error));
+    const reason = `The runner could not run this task: ${messageOf(error)}${hint === undefined ? '' : `. ${hint}`}`;
+    await this.#conclude({ kind: 'failed', reason });
   }
 
   /** Ends what an earlier process began and cannot go on. */

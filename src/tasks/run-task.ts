@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import type { RunnerConfig } from '../config/index.ts';
-import { messageOf, UserError } from '../lib/index.ts';
+import { codeOf, messageOf, shortageHint, UserError } from '../lib/index.ts';
 import type { AccessKey, JobData } from '../protocol/ui/index.ts';
 import { SecretRegistry } from '../secrets/index.ts';
 import { checkoutName, type TaskWorkspace, type Workspace } from '../workspace/index.ts';
@@ -64,8 +64,8 @@ async function openWorkspace({ host, job, workspace }: RunTaskInput, owner: Owne
   try {
     return await workspace.openTask(job.task.projectId, job.task.id, owner, { resumed });
   } catch (error: unknown) {
-    const hint = error instanceof UserError ? error.hint : undefined;
-    throw new TaskProblem('prepare', `Creating tmp dir failed: ${messageOf(error)}`, hint ?? 'Check tmp_path.');
+    const hint = error instanceof UserError ? error.hint : (shortageHint(codeOf(error)) ?? 'Check tmp_path.');
+    throw new TaskProblem('prepare', `Creating tmp dir failed: ${messageOf(error)}`, hint);
   }
 }
 

@@ -20,13 +20,18 @@ export interface CreateLoggerOptions {
   mask?: ((text: string) => string) | undefined;
 }
 
+/** What is kept of the log while it cannot be written, bytes; what comes then is dropped. */
+const maxWaitingBytes = 1024 * 1024;
+
 /**
  * The process log over pino. It writes synchronously and starts no thread: what was logged before a crash is on the
  * terminal or in the journal.
  */
 export function createLogger(options: CreateLoggerOptions): Logger {
   const fd = options.destination === 'stderr' ? 2 : options.destination;
-  const sink = pino.destination({ fd, sync: true });
+  const sink = pino.destination({ fd, sync: true, maxLength: maxWaitingBytes });
+  // A full disk under the log is no reason to end; lines wait until it takes them again.
+  sink.on('error', () => undefined);
   const format = lineFormat(options, fd);
   const mask = options.mask ?? ((text: string) => text);
   const root = pino(

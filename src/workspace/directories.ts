@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { chmod, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { codeOf, UserError } from '../lib/index.ts';
+import { codeOf, shortageHint, UserError } from '../lib/index.ts';
 
 /** The user tools run as, when it is not our own. */
 export interface Owner {
@@ -19,7 +19,7 @@ export async function ensureRoot(path: string, owner: Owner | undefined): Promis
     if (owner && first !== undefined) await openWay(path, first);
   } catch (error: unknown) {
     throw new UserError(`cannot make the work directory ${path} (${codeOf(error) ?? 'unknown error'})`, {
-      hint: 'Set tmp_path in the configuration to a directory the runner may write to.',
+      hint: shortageHint(codeOf(error)) ?? 'Set tmp_path in the configuration to a directory the runner may write to.',
       cause: error,
     });
   }
