@@ -32,7 +32,11 @@ export interface RunningStep {
  * Starts a bash script as the only step of a task. `sleep 1000` in it sleeps so long that nothing else on the machine does, so that it
  * is found whatever it did.
  */
-export function startStep(script: string, spec: Partial<ProcessSpec> = {}, cgroups?: Cgroups): RunningStep {
+export function startStep(
+  script: string,
+  spec: Partial<ProcessSpec> = {},
+  cgroups?: Pick<Cgroups, 'task'>,
+): RunningStep {
   const nap = `1000.${randomInt(1e9, 1e10)}`;
   const named = (text: string) => text.replaceAll(/\b1000\b/g, nap);
   const directory = spec.cwd ?? tempDir();
