@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto';
+import { randomBytes, type KeyObject } from 'node:crypto';
 import type { LoadedConfig } from '../config/index.ts';
 import { type HttpTransport, shownServer } from '../http/index.ts';
 import { RemoteError, systemClock, UserError, type Clock } from '../lib/index.ts';
@@ -13,6 +13,7 @@ import {
   type TokenHome,
 } from '../secrets/index.ts';
 import type { Logger } from '../telemetry/index.ts';
+import { lingering, mayHaveArrived } from './lost-answer.ts';
 import { openTransport } from './open-transport.ts';
 import { ensurePrivateKey } from './private-key.ts';
 
@@ -20,36 +21,51 @@ export interface RegistrationOptions {
   loaded: LoadedConfig;
   registrationToken: string;
   env: Readonly<Record<string, string | undefined>>;
+  /** A request that is on its way when it is aborted gets 5 seconds more: a token that is given out now must not be lost. */
   signal?: AbortSignal;
+  /** Known to nobody else; a server that has it already gives the same token again. @default a new one */
+  attemptKey?: string;
+  clock?: Clock;
 }
+
+/** For a registration that is on its way when the runner is told to end, milliseconds. */
+const lingerMs = 5000;
 
 /** Time between two attempts of `start --register`, milliseconds (spec 1.4). */
 const retryMs = 5000;
 
 /**
  * Registers this runner (spec 1.3, 3.4) and keeps the token; returns where. Throws UserError, before the server is asked,
- * when the token could not be kept, and RemoteError when the server does not give one.
+ * when the token could not be kept, and RemoteError when the server does not give one. Nothing comes between the answer
+ * and keeping the token.
  */
 export async function registerRunner(options: RegistrationOptions): Promise<TokenHome> {
-  const { loaded, registrationToken, signal } = options;
+  const { attemptKey = newAttemptKey(), clock = systemClock, loaded, registrationToken } = options;
   const { runner } = loaded.config;
   const home = tokenHome(loaded);
   await ensureStorable(home);
   const privateKey = runner.privateKeyFile === undefined ? undefined : await ensurePrivateKey(runner.privateKeyFile);
+  options.signal?.throwIfAborted();
   await withClient(options, { privateKey }, async (client, clientFor) => {
-    const { token } = await client.register(
-      {
-        registrationToken,
-        webhook: runner.webhook,
-        name: runner.name,
-        tags: [...runner.tags],
-        maxParallelTasks: runner.maxParallelTasks,
-        enabled: runner.enabled,
-        projectId: runner.projectId,
-        publicKey: undefined,
-      },
-      signal,
-    );
+    const { signal, done } = lingering(options.signal, lingerMs, clock);
+    const { token } = await client
+      .register(
+        {
+          registrationToken,
+          webhook: runner.webhook,
+          name: runner.name,
+          tags: [...runner.tags],
+          maxParallelTasks: runner.maxParallelTasks,
+          enabled: runner.enabled,
+          projectId: runner.projectId,
+          publicKey: undefined,
+        },
+        { attemptKey, signal },
+      )
+      .catch((error: unknown) => {
+        throw error instanceof RemoteError ? withLostAnswer(error) : error;
+      })
+      .finally(done);
     try {
       await storeToken(home, token);
     } catch (error: unknown) {
@@ -65,7 +81,6 @@ export async function registerRunner(options: RegistrationOptions): Promise<Toke
 
 export interface SelfRegistrationOptions extends RegistrationOptions {
   logger: Logger;
-  clock?: Clock;
 }
 
 /**
@@ -75,11 +90,12 @@ export interface SelfRegistrationOptions extends RegistrationOptions {
 export async function selfRegister(options: SelfRegistrationOptions): Promise<boolean> {
   const { signal, clock = systemClock } = options;
   const logger = options.logger.child({ context: 'registration' });
+  const attemptKey = newAttemptKey();
   let reason: string | undefined;
   logger.info('Registering a new runner', { server: shownServer(options.loaded.config.webHost ?? '') });
   for (;;) {
     try {
-      const home = await registerRunner(options);
+      const home = await registerRunner({ ...options, attemptKey });
       logger.info('Runner registered', { token_in: placeOf(home) });
       return true;
     } catch (error: unknown) {
@@ -93,6 +109,26 @@ export async function selfRegister(options: SelfRegistrationOptions): Promise<bo
     await clock.sleep(retryMs, signal).catch(() => undefined);
     if (isAborted(signal)) return false;
   }
+}
+
+/** The error with what may have become of the registration, when its answer was lost. */
+function withLostAnswer(error: RemoteError): RemoteError {
+  if (!mayHaveArrived(error)) return error;
+  const { cause, endpoint, hint, kind, retryable, status } = error;
+  const lost =
+    'The server may have registered the runner all the same: remove there what never comes online; a one-time token (smrs_…) may be used up.';
+  return new RemoteError(error.message, {
+    cause,
+    endpoint,
+    kind,
+    retryable,
+    hint: hint === undefined ? lost : `${hint} ${lost}`,
+    ...(status === undefined ? {} : { status }),
+  });
+}
+
+function newAttemptKey(): string {
+  return randomBytes(32).toString('base64url');
 }
 
 function isAborted(signal: AbortSignal | undefined): boolean {

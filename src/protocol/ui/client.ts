@@ -52,15 +52,24 @@ export class UiRunnerClient {
     this.#url = serverUrl(options.webHost, '/api/internal/runners');
   }
 
-  /** POST (spec 3.4): registers a runner. Exactly 200 is success. */
-  async register(registration: Registration, signal?: AbortSignal): Promise<{ token: string }> {
+  /**
+   * POST (spec 3.4): registers a runner. Exactly 200 is success. A server that knows `attemptKey` (ours; others ignore it)
+   * answers the same attempt with the same token, instead of registering another runner.
+   */
+  async register(
+    registration: Registration,
+    { attemptKey, signal }: { attemptKey?: string; signal?: AbortSignal } = {},
+  ): Promise<{ token: string }> {
     const { privateKey } = this.#options;
     const publicKey = privateKey ? { publicKey: publicKeyForServer(privateKey) } : {};
     const { response, asked } = await this.#send({
       method: 'POST',
       what: 'registration',
       token: 'registration',
-      headers: { 'content-type': 'application/json' },
+      headers: {
+        'content-type': 'application/json',
+        ...(attemptKey === undefined ? {} : { 'idempotency-key': attemptKey }),
+      },
       body: encodeRegistration({ ...registration, ...publicKey }),
       secret: registration.registrationToken,
       signal,

@@ -12,7 +12,7 @@ export function authenticate(core: Core, context: RequestContext): { runner: Run
 }
 
 /** Looks at every runner, whichever matches, so that the time it takes tells nothing. */
-function findByToken(core: Core, token: string): RunnerRecord | undefined {
+export function findByToken(core: Core, token: string): RunnerRecord | undefined {
   const hash = hashToken(token);
   let found: RunnerRecord | undefined;
   for (const runner of core.store.runners()) {

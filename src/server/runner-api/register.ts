@@ -4,13 +4,16 @@ import { decodeRegistration, type Registration } from '../../protocol/ui/index.t
 import type { Core } from '../core.ts';
 import { createRunner } from '../runners.ts';
 import type { RunnerRecord } from '../store/records.ts';
-import { hashToken, newToken, oneTimePrefix, sameHash } from '../store/tokens.ts';
+import { hashToken, oneTimePrefix, sameHash, tokenForAttempt } from '../store/tokens.ts';
+import { findByToken } from './authenticate.ts';
 
 /** POST: a runner registers with the shared token, or claims the place that a one-time token names (spec 3.4). */
 export async function register(core: Core, sharedToken: () => string, context: RequestContext): Promise<Reply> {
   const registration = readRegistration(await context.body());
   if (!registration) return problem(400, 'Invalid format');
-  const token = newToken();
+  const token = tokenForAttempt(context.headers['idempotency-key'], registration.registrationToken);
+  // The answer to an earlier request was lost.
+  if (findByToken(core, token)) return json({ token });
   const runner = registration.registrationToken.startsWith(oneTimePrefix)
     ? claim(core, registration.registrationToken, token)
     : create(core, sharedToken(), registration, token);
