@@ -266,7 +266,7 @@ export class Job {
       clock,
       startedAt: directory.createdAt,
       lastOutputAt: () => directory.logTime,
-      onTimeOut: (reason) => this.#timeOut(reason),
+      onTimeOut: (cause) => this.#timeOut(cause),
     });
     const host = createLocalHost({
       directory,
@@ -288,10 +288,10 @@ export class Job {
   }
 
   /** Ends the task like `stop`, but as failed: nobody has asked for it. Whichever comes first counts. */
-  #timeOut(reason: string): void {
+  #timeOut(cause: string): void {
     if (!this.#isStoppable()) return;
-    this.#timedOut = reason;
-    this.#context.logger.warn('Task timed out', { task_id: this.id, reason });
+    this.#timedOut = cause;
+    this.#context.logger.warn('Task timed out', { task_id: this.id, cause });
     this.#stop.abort();
   }
 
@@ -347,7 +347,10 @@ export class Job {
   }
 
   #resultOf(outcome: TaskOutcome): { status: TaskStatus; reason: string | undefined } {
-    if (this.#timedOut !== undefined) return { status: 'error', reason: this.#timedOut };
+    if (this.#timedOut !== undefined) {
+      const phase = this.#attached?.watch.phase ?? 'prepare';
+      return { status: 'error', reason: `Task failed in ${phase}: ${this.#timedOut}` };
+    }
     if (outcome.kind === 'stopped' || this.#stop.signal.aborted) {
       return { status: 'stopped', reason: 'Task was stopped.' };
     }

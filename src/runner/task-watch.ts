@@ -11,8 +11,8 @@ export interface TaskWatchOptions {
   startedAt: number;
   /** When the log was last written to, milliseconds since the epoch. */
   lastOutputAt: () => number;
-  /** Called once, with the last line of the log. */
-  onTimeOut: (reason: string) => void;
+  /** Called once, with what went wrong: the rest of a sentence that begins with the phase. */
+  onTimeOut: (cause: string) => void;
 }
 
 /** Ends a task that takes too long, or whose tool is silent for too long (`runner.task_timeout_seconds`, …). */
@@ -34,6 +34,11 @@ export class TaskWatch {
       run: (step) => this.#during(step.phase, () => host.run(step)),
       capture: (step) => this.#during(step.phase, () => host.capture(step)),
     };
+  }
+
+  /** What the task is doing, or did last. */
+  get phase(): Phase {
+    return this.#phase;
   }
 
   start(): void {
@@ -86,6 +91,6 @@ export class TaskWatch {
     }
     if (this.#over.signal.aborted) return;
     this.stop();
-    onTimeOut(`Task failed in ${this.#phase}: it ${what} ${limitMs / 1000} s (${key}).`);
+    onTimeOut(`it ${what} ${limitMs / 1000} s (${key}).`);
   }
 }
