@@ -12,7 +12,7 @@ export type GitFailureKind =
   | 'locked'
   | 'ownership'
   | 'disk'
-  /** git cannot be started or heard for want of disk, descriptors or processes; what it `said` tells what to do. */
+  /** git cannot be started or heard for want of disk, descriptors or processes; `hint` tells what to do. */
   | 'shortage'
   /** git itself cannot be started. */
   | 'no-git'
@@ -26,6 +26,8 @@ export interface GitFailure {
   retryable: boolean;
   /** The lock file that stands in the way, for `locked`. */
   lock?: string | undefined;
+  /** What to do about it, for `shortage`. */
+  hint?: string | undefined;
 }
 
 /** In this order: the first that matches tells most. Texts of git, curl and OpenSSH in the C locale. */
@@ -100,7 +102,7 @@ export function explainFailure(failure: GitFailure, repository: string, hadCrede
     case 'locked':
       return `the local copy of ${repository} is damaged and could not be repaired (${failure.said}). Clear the cache of the runner.`;
     case 'shortage':
-      return `git cannot work: ${failure.said}`;
+      return `git cannot work: ${failure.said}. ${failure.hint ?? ''}`.trim();
     case 'no-git':
       return `${failure.said}. Install git, or add its directory to the PATH of the runner.`;
     case 'revision':

@@ -62,13 +62,14 @@ function failure(result: ProcessResult, output: string): GitOutcome<never> {
     case 'unstartable': {
       const hint = shortageHint(result.code);
       if (hint === undefined) return failed('no-git', result.message, false);
-      return failed('shortage', `${result.message}. ${hint}`, true);
+      return failed('shortage', result.message, true, hint);
     }
     case 'unlogged':
       return failed(
         'shortage',
-        `what it says could not be written to the log of the task (${result.reason}). ${shortageHint('ENOSPC') ?? ''}`,
+        `what it says could not be written to the log of the task (${result.reason})`,
         false,
+        shortageHint('ENOSPC'),
       );
     case 'signalled':
       return failed('other', `git was ended by ${result.signal}`, true);
@@ -81,6 +82,6 @@ function failure(result: ProcessResult, output: string): GitOutcome<never> {
   }
 }
 
-function failed(kind: GitFailureKind, said: string, retryable: boolean): GitOutcome<never> {
-  return { kind: 'failed', failure: { kind, said, retryable } };
+function failed(kind: GitFailureKind, said: string, retryable: boolean, hint?: string): GitOutcome<never> {
+  return { kind: 'failed', failure: { kind, said, retryable, hint } };
 }

@@ -32,6 +32,8 @@ function incompressible(length: number): string {
 
 export interface Place extends World {
   stateDir: string;
+  /** Kills the server and starts it again. */
+  restartServer(): Promise<void>;
 }
 
 export interface PlaceOptions {
@@ -56,10 +58,15 @@ export async function worldAt(options: PlaceOptions): Promise<Place> {
     runner: { ...options.runner, ...(options.stateDir === undefined ? {} : { state_dir: options.stateDir }) },
   });
   const env = options.tmpPath === undefined ? {} : { SEMAPHORE_TMP_PATH: options.tmpPath };
-  await world.startServer();
+  let server = await world.startServer();
   return {
     ...world,
     stateDir: options.stateDir ?? '',
+    restartServer: async () => {
+      server.child.kill('SIGKILL');
+      await world.end(server);
+      server = await world.startServer();
+    },
     startRunner: (more = {}) => world.startRunner({ ...env, ...more }),
   };
 }
