@@ -6,7 +6,7 @@ export default class RunnerStart extends BaseCommand {
 
   static override description = `The first Ctrl-C or SIGTERM lets running tasks finish and report; the second cancels them.
 
-Exit codes: 0 ended as asked, 2 wrong usage or configuration, 3 results could not be delivered, 130 or 143 tasks were cancelled.`;
+Exit codes: 0 ended as asked, 2 wrong usage or configuration, 3 results could not be delivered, 4 the server refused the runner token for good, 130 or 143 tasks were cancelled.`;
 
   static override examples = [
     {
