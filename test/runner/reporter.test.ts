@@ -199,6 +199,46 @@ describe('Reporter', () => {
     release();
     await done;
   });
+
+  it('has nothing to say of a task that was given up and still ends, and waits for the next news', async () => {
+    const t = setup();
+    t.reporter.start();
+    const done = t.run(1, async (host) => {
+      host.log('begun');
+      await systemClock.sleep(600);
+      return { kind: 'success' };
+    });
+    await eventually(() => t.messagesOf(1).length === 1);
+    t.jobs.get(1)?.giveUp(() => undefined);
+    const before = t.sent.length;
+    t.reporter.heartbeatNow();
+    await done;
+    expect(t.sent.length - before).toBeLessThanOrEqual(1);
+    expect(t.lines.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
+  it('keeps a pause that the server asked for, although its other answers come', async () => {
+    const t = setup();
+    let asked = 0;
+    t.answerWith(() => {
+      asked += 1;
+      throw new RemoteError('busy', {
+        kind: 'busy',
+        status: 429,
+        endpoint: 'PUT',
+        retryable: true,
+        retryAfterMs: 60_000,
+      });
+    });
+    t.reporter.start();
+    await eventually(() => asked === 1);
+    for (let poll = 0; poll < 10; poll += 1) {
+      t.reporter.connectionIsBack();
+      t.reporter.notify(true);
+      await systemClock.sleep(20);
+    }
+    expect(asked).toBe(1);
+  });
 });
 
 describe('a log that cannot be read', () => {
