@@ -17,7 +17,7 @@ const lockFile = join(cacheDirectory, 'setup.lock');
 /** Tools that the tests use; a caller that needs less names what it needs. */
 const shells = ['bash', 'zsh', 'fish'];
 const ssh = ['ssh', 'ssh-keygen', 'sshd', 'sshpass'];
-const keychain = ['dbus-run-session', 'gnome-keyring-daemon'];
+const keychain = ['dbus-daemon', 'gnome-keyring-daemon'];
 export const testTools = ['git', 'python3', 'openssl', 'ansible-playbook', 'tinyproxy', ...shells, ...ssh, ...keychain];
 
 /**

@@ -16,7 +16,7 @@ const tools = {
   zsh: { apt: ['zsh'], dnf: 'zsh', apk: 'zsh', brew: 'zsh' },
   fish: { apt: ['fish'], dnf: 'fish', apk: 'fish', brew: 'fish' },
   tinyproxy: { apt: ['tinyproxy-bin', 'tinyproxy'], dnf: 'tinyproxy', apk: 'tinyproxy', brew: 'tinyproxy' },
-  'dbus-run-session': { apt: ['dbus-daemon', 'dbus'], dnf: 'dbus-daemon', apk: 'dbus', brew: 'dbus' },
+  'dbus-daemon': { apt: ['dbus-daemon', 'dbus'], dnf: 'dbus-daemon', apk: 'dbus', brew: 'dbus' },
   'gnome-keyring-daemon': { apt: ['gnome-keyring'], dnf: 'gnome-keyring', apk: 'gnome-keyring', brew: 'gnome-keyring' },
   sshpass: { apt: ['sshpass'], dnf: 'sshpass', apk: 'sshpass', brew: 'sshpass' },
 };

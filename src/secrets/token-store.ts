@@ -14,7 +14,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { changeConfigFile, changedText, type LoadedConfig } from '../config/index.ts';
-import { shownUrl } from '../http/index.ts';
+import { shownServer } from '../http/index.ts';
 import { codeOf, messageOf, UserError, writeFileAtomic } from '../lib/index.ts';
 import { clearKeychain, probeKeychain, readKeychain, writeKeychain } from './keychain.ts';
 
@@ -42,7 +42,7 @@ export function tokenHome(loaded: LoadedConfig): TokenHome {
 
 /** A user may have several runners; the server and the configuration tell them apart. */
 function keychainAccount({ config, file }: LoadedConfig): string {
-  const server = config.webHost === undefined ? 'no server' : shownUrl(config.webHost);
+  const server = config.webHost === undefined ? 'no server' : shownServer(config.webHost);
   return `${server} ${file ?? 'without a configuration file'}`;
 }
 

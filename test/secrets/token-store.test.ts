@@ -2,10 +2,13 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lchownSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -124,5 +127,38 @@ describe('the token store', () => {
       chmodSync(directory, 0o700);
     });
     expect(readFileSync(path, 'utf8')).toBe('x');
+  });
+
+  it('writes the file behind a link, which stays one, and makes the file of a link that leads nowhere yet', async () => {
+    const directory = tempDir();
+    mkdirSync(join(directory, 'volume'));
+    for (const there of [true, false]) {
+      const link = join(directory, there ? 'linked' : 'dangling');
+      const target = join(directory, 'volume', there ? 'one' : 'two');
+      if (there) writeFileSync(target, 'old', { mode: 0o644 });
+      symlinkSync(join('volume', there ? 'one' : 'two'), link);
+      await ensureStorable(file(link));
+      await storeToken(file(link), 'new');
+      expect(lstatSync(link).isSymbolicLink()).toBe(true);
+      expect(readFileSync(target, 'utf8')).toBe('new');
+      expect(statSync(target).mode & 0o777).toBe(0o600);
+    }
+    expect(readdirSync(join(directory, 'volume')).sort()).toEqual(['one', 'two']);
+  });
+
+  it.runIf(isRoot)('does not follow a link that a stranger has put where everybody may write', async () => {
+    const directory = tempDir();
+    chmodSync(directory, 0o1777);
+    const victim = join(tempDir(), 'victim');
+    writeFileSync(victim, 'precious');
+    const link = join(directory, 'token');
+    symlinkSync(victim, link);
+    lchownSync(link, 65_534, 65_534);
+    for (const attempt of [ensureStorable, async (home: TokenHome) => await storeToken(home, 'new')]) {
+      await expect(attempt(file(link))).rejects.toThrow(
+        /cannot store the token in the token file .*somebody else has made/,
+      );
+    }
+    expect(readFileSync(victim, 'utf8')).toBe('precious');
   });
 });
