@@ -9,11 +9,12 @@ import {
   readdirSync,
   readFileSync,
   readSync,
+  renameSync,
   rmSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import {
   codeOf,
   messageOf,
@@ -29,6 +30,9 @@ import { PatientFile } from './patient-file.ts';
 import { Seal } from './seal.ts';
 
 const newline = 10;
+
+/** Begins the names of directories that are being made or removed: no job is looked for there. */
+const unfinishedPrefix = '.';
 
 /** How far the server has the log, and the time of the last record it has (milliseconds, and the count within them). */
 export interface Acknowledged {
@@ -53,6 +57,8 @@ export interface Sending {
  *     secrets.sealed   what to mask in the log, encrypted   acked        bytes of output.log the server has
  *     steps.jsonl      events, append only                  sending      times of what is on its way to the server
  *     exit.<n>         pid and exit code of step n
+ *
+ * It is made and removed under another name, so that there is all of it or nothing whenever this process is killed.
  *
  * While the disk is full or read-only, events and lines of ours wait in memory (see PatientFile), events behind lines, so that
  * what another process finds is always a beginning of what happened. Only a step is not started before its event is on the disk.
@@ -106,8 +112,8 @@ export class JobDirectory {
   }
 
   /**
-   * Makes the directory of job `id` below `root` (both 0700). Throws UserError when that is not possible; what is left then has
-   * no record, so that no later process takes it for a job.
+   * Makes the directory of job `id` below `root` (both 0700). Throws UserError when that is not possible; no later process takes
+   * what is left then for a job.
    */
   static async create(root: string, id: number, content: string, tokenSeal: Seal): Promise<JobDirectory> {
     const path = join(root, String(id));
@@ -123,23 +129,24 @@ export class JobDirectory {
       logSize: 0,
       lines: 0,
     } as const;
-    let directory: JobDirectory | undefined;
+    const unfinished = unfinishedName(root, id);
     try {
       mkdirSync(root, { recursive: true, mode: 0o700 });
       // A leftover of the same id was finished or given up by recovery; its log must not mix with the new one.
-      if (existsSync(path)) await removeTree(path, root);
-      mkdirSync(path, { mode: 0o700 });
-      writeFileSync(join(path, 'job.sealed'), seal.close(content), { mode: 0o600 });
-      directory = new JobDirectory(root, path, seal, [created]);
-      directory.writeSecrets([]);
-      // In place from now on, on a full disk too.
-      directory.writeAcked({ offset: 0, ms: 0, sub: 0 });
-      directory.#events.append(`${JSON.stringify(created)}\n`);
-      if (directory.#events.trouble !== undefined) throw directory.#events.trouble;
-      return directory;
+      await removeAtOnce(root, id);
+      mkdirSync(unfinished, { mode: 0o700 });
+      const files = {
+        'job.sealed': seal.close(content),
+        'secrets.sealed': seal.close('[]'),
+        // In place from now on, on a full disk too.
+        acked: ackedText({ offset: 0, ms: 0, sub: 0 }),
+        [eventsName]: `${JSON.stringify(created)}\n`,
+      };
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(unfinished, name), text, { mode: 0o600 });
+      renameSync(unfinished, path);
+      return new JobDirectory(root, path, seal, [created]);
     } catch (error: unknown) {
-      directory?.close();
-      await removeTree(path, root).catch(() => undefined);
+      await removeTree(unfinished, root).catch(() => undefined);
       throw new UserError(`the job directory ${path} cannot be made (${messageOf(error)})`, {
         hint: shortageHint(codeOf(error)) ?? 'Check owner and permissions of runner.state_dir.',
         cause: error,
@@ -167,6 +174,12 @@ export class JobDirectory {
       if (codeOf(error) === 'ENOENT') return [];
       throw error;
     }
+  }
+
+  /** Removes what earlier processes were making or removing when they ended. Not while another one may do so. */
+  static async removeUnfinished(root: string): Promise<void> {
+    const names = existsSync(root) ? readdirSync(root).filter((name) => name.startsWith(unfinishedPrefix)) : [];
+    for (const name of names) await removeTree(join(root, name), root);
   }
 
   get logPath(): string {
@@ -296,9 +309,8 @@ export class JobDirectory {
   }
 
   /** One small write in place: a reader sees the old numbers or the new ones. */
-  writeAcked({ offset, ms, sub }: Acknowledged): void {
-    const numbers = [offset, ms, sub].map((number) => String(number).padStart(16, '0'));
-    writeSync(this.#ackedFd, `${numbers.join(' ')}\n`, 0, 'latin1');
+  writeAcked(acknowledged: Acknowledged): void {
+    writeSync(this.#ackedFd, ackedText(acknowledged), 0, 'latin1');
   }
 
   /** Before a part of the log is sent: sent again, also by another process, it has the same times. */
@@ -328,8 +340,28 @@ export class JobDirectory {
   /** Closes and removes the directory. */
   async remove(): Promise<void> {
     this.close();
-    await removeTree(this.path, this.#root);
+    await removeAtOnce(this.#root, Number(basename(this.path)));
   }
+}
+
+function unfinishedName(root: string, id: number): string {
+  return join(root, `${unfinishedPrefix}${id}-${randomBytes(6).toString('hex')}`);
+}
+
+/** Removes the directory of job `id`, if there is one: all of it is gone for others before any of it is. */
+async function removeAtOnce(root: string, id: number): Promise<void> {
+  const doomed = unfinishedName(root, id);
+  try {
+    renameSync(join(root, String(id)), doomed);
+  } catch (error: unknown) {
+    if (codeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  await removeTree(doomed, root);
+}
+
+function ackedText({ offset, ms, sub }: Acknowledged): string {
+  return `${[offset, ms, sub].map((number) => String(number).padStart(16, '0')).join(' ')}\n`;
 }
 
 /** A line feed when the last line of the file has none. */

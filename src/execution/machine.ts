@@ -1,11 +1,13 @@
 import { readFileSync, readlinkSync } from 'node:fs';
+import { processStartTime } from '../lib/index.ts';
 
 /**
  * Names the life of this machine, or of this container: after a reboot, and in another container, no process of before can
- * still be there, whatever the pids say. "" where the system does not tell.
+ * still be there, whatever the pids say. The number of a container's process namespace is given to another one soon after, so
+ * the start of its first process counts, too. "" where the system does not tell.
  */
 export function machineLife(): string {
-  return [bootId(), processNamespace()].filter(Boolean).join(' ');
+  return [bootId(), processNamespace(), processStartTime(1)].filter(Boolean).join(' ');
 }
 
 function bootId(): string {

@@ -46,10 +46,16 @@ export async function takeOverProcess(options: TakeOverOptions): Promise<Process
     await delay(lookMs);
   }
   await ladder?.finish();
+  endGroup(pid, options.processes);
   const { code, unlogged } = readExitFile(options.exitFile);
   if (ladder && options.signal.aborted) return { kind: 'stopped' };
   if (unlogged !== undefined) return { kind: 'unlogged', reason: unlogged };
   return code === undefined ? { kind: 'lost' } : resultOfCode(code);
+}
+
+/** What the tool left running in its group goes with it, as after every end. A group of this number may be another's by now. */
+function endGroup(pid: number, processes: TaskProcesses): void {
+  if (processes.list().some(({ group }) => group === pid)) signalGroup(pid, 'SIGKILL');
 }
 
 /** The pid that the process wrote as its first act; nothing of the task runs when there is none. */

@@ -56,7 +56,8 @@ class LocalHost {
   readonly #whole: TaskRecord | undefined;
   /** Lines that the task has said, from the beginning. */
   #said = 0;
-  #lastStatus: Parameters<TaskHost['setStatus']>[0] | undefined;
+  /** What the task last said that it is; undefined while it asks its user. */
+  #lastStatus: Parameters<TaskHost['setStatus']>[0] | undefined = 'running';
 
   constructor(options: LocalHostOptions) {
     this.#options = options;

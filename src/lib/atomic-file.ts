@@ -3,6 +3,11 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
+/** True for the name of a file that was being written when its process ended. */
+export function isTemporaryName(name: string): boolean {
+  return /^\.[0-9a-f]{12}\.tmp$/.test(name);
+}
+
 export interface WriteFileAtomicOptions {
   /** Mode of the new file. @default 0o600 */
   mode?: number;

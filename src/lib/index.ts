@@ -1,5 +1,5 @@
 export { assertNever } from './assert-never.ts';
-export { writeFileAtomic, type WriteFileAtomicOptions, writeFileAtomicSync } from './atomic-file.ts';
+export { isTemporaryName, writeFileAtomic, type WriteFileAtomicOptions, writeFileAtomicSync } from './atomic-file.ts';
 export { Backoff, type BackoffOptions } from './backoff.ts';
 export { ByteWriter } from './byte-writer.ts';
 export { systemClock, type Clock } from './clock.ts';

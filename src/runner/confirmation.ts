@@ -1,6 +1,9 @@
 import type { TaskStatus } from '../protocol/ui/index.ts';
 import type { Decision } from '../tasks/index.ts';
 
+/** What an earlier process has left of a question: it is open, was answered and the answer not used, or is past. */
+export type EarlierQuestion = 'open' | Decision | 'past';
+
 /**
  * The wait of one task for its user (spec 5.8). A task may ask more than once, and the server's copy of its status lags
  * behind: an answer that was on its way may repeat the decision about the question before, and must not be taken for one
@@ -9,6 +12,8 @@ import type { Decision } from '../tasks/index.ts';
  *
  *     idle ──wait()──▶ asking ──decide()──▶ decided ──server says running──▶ idle
  *                                              └──wait()──▶ (waits for that, then) asking
+ *
+ * A question of an earlier process is gone on with: while the task is played again up to it, the answer may come already.
  */
 export class Confirmation {
   readonly #signal: AbortSignal;
@@ -16,6 +21,8 @@ export class Confirmation {
   #state: 'idle' | 'asking' | 'decided' = 'idle';
   #onCaughtUp: (() => void) | undefined;
   #onDecision: ((decision: Decision) => void) | undefined;
+  /** It came before the task had been played again up to the question. */
+  #early: Decision | undefined;
 
   /** `ask` sets `waiting_confirmation`; the task ends when `signal` is aborted. */
   constructor(signal: AbortSignal, ask: () => void) {
@@ -23,8 +30,23 @@ export class Confirmation {
     this.#ask = ask;
   }
 
+  /** Goes on where an earlier process was. To be called before anything else. */
+  resume(earlier: EarlierQuestion): void {
+    this.#state = earlier === 'open' ? 'asking' : 'decided';
+    if (earlier === 'confirmed' || earlier === 'rejected') this.#early = earlier;
+  }
+
+  /** The task goes on without asking what an earlier process asked: an answer to that is none to another question. */
+  withdraw(): void {
+    this.#early = undefined;
+    if (this.#state === 'asking') this.#state = 'decided';
+  }
+
   /** Rejects with the signal's reason when the task is to stop. One at a time. */
   async wait(): Promise<Decision> {
+    const early = this.#early;
+    this.#early = undefined;
+    if (early !== undefined) return early;
     if (this.#state === 'decided') await this.#until<void>((resolve) => (this.#onCaughtUp = resolve));
     this.#signal.throwIfAborted();
     const decision = this.#until<Decision>((resolve) => (this.#onDecision = resolve));
@@ -43,7 +65,9 @@ export class Confirmation {
   decide(decision: Decision): void {
     if (this.#state !== 'asking') return;
     this.#state = 'decided';
-    this.#onDecision?.(decision);
+    if (this.#onDecision) this.#onDecision(decision);
+    else this.#early = decision;
+    this.#onDecision = undefined;
   }
 
   async #until<Value>(start: (resolve: (value: Value) => void) => void): Promise<Value> {

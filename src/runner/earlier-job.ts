@@ -2,6 +2,7 @@ import { JobDirectory, type RecordedEvent, type Seal } from '../execution/index.
 import { parseOwnJson } from '../lib/index.ts';
 import { isFinished, isTaskStatus, type AccessKey, type JobData, type TaskStatus } from '../protocol/ui/index.ts';
 import type { Commit, TaskOutcome } from '../tasks/index.ts';
+import type { EarlierQuestion } from './confirmation.ts';
 
 /**
  * The way a task is played is part of what is recorded of it: raised whenever steps, keys or the order of what a task says
@@ -20,6 +21,8 @@ export interface JobContent {
 export interface EarlierJob {
   directory: JobDirectory;
   status: TaskStatus;
+  /** What it last asked its user; undefined when it never did. */
+  question: EarlierQuestion | undefined;
   commit: Commit | undefined;
   outputs: string | undefined;
   /** Undefined when they cannot be read: then nothing of the log may be sent. */
@@ -48,11 +51,20 @@ export function readEarlierJob(root: string, id: number, seal: Seal): EarlierJob
   return {
     directory,
     status,
+    question: questionOf(status, events),
     commit: commit && { hash: commit.hash, message: commit.message },
     outputs: outputs?.document,
     secrets,
     next: nextOf(directory, status, secrets !== undefined, events),
   };
+}
+
+function questionOf(status: TaskStatus, events: readonly RecordedEvent[]): EarlierQuestion | undefined {
+  if (status === 'waiting_confirmation') return 'open';
+  const used = events.findLastIndex((event) => event.type === 'once' && event.key.startsWith('decision '));
+  const said = events.findLastIndex((event) => event.type === 'status');
+  if ((status === 'confirmed' || status === 'rejected') && used < said) return status;
+  return used === -1 ? undefined : 'past';
 }
 
 function nextOf(

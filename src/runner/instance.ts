@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { JobDirectory } from '../execution/index.ts';
-import { writeFileAtomicSync } from '../lib/index.ts';
+import { isTemporaryName, writeFileAtomicSync } from '../lib/index.ts';
 
 /**
  * When the instance began that the server is to see, the header `X-Runner-Started-At` (spec 3.1): servers fail the tasks that
@@ -14,6 +14,12 @@ export function instanceStart(stateDir: string, jobsRoot: string, now: Date): Da
   if (earlier && earlier <= now) return earlier;
   writeFileAtomicSync(path, `${now.toISOString()}\n`);
   return now;
+}
+
+/** Removes what earlier processes of this runner were writing or removing when they were killed. Only for who holds the lock. */
+export async function tidyState(stateDir: string, jobsRoot: string): Promise<void> {
+  for (const name of readdirSync(stateDir).filter(isTemporaryName)) rmSync(join(stateDir, name), { force: true });
+  await JobDirectory.removeUnfinished(jobsRoot);
 }
 
 function readTime(path: string): Date | undefined {

@@ -241,8 +241,9 @@ export class Job {
     this.#state = 'gone';
   }
 
-  #takeUp({ commit, directory, next, outputs, secrets, status }: EarlierJob): void {
+  #takeUp({ commit, directory, next, outputs, question, secrets, status }: EarlierJob): void {
     this.#state = 'active';
+    if (question !== undefined) this.#confirmation.resume(question);
     this.#status = status;
     this.#commit = commit;
     this.#outputs = outputs;
@@ -275,7 +276,7 @@ export class Job {
       resumed: how !== 'new',
       atEnd: how === 'end',
       addSecret: (value) => log.addSecret(value),
-      setStatus: (status) => this.#setStatus(status),
+      setStatus: (status) => this.#setTaskStatus(status),
       waitForDecision: (): Promise<Decision> => this.#confirmation.wait(),
       setCommit: (commit) => this.#setCommit(commit),
     });
@@ -401,6 +402,13 @@ export class Job {
     this.#setStatus(status);
     if (this.#onGivenUp) this.#onGivenUp();
     else this.#context.onNews(true);
+  }
+
+  /** What the task itself says; that it is to stop comes before that. */
+  #setTaskStatus(status: TaskStatus): void {
+    if (this.#stop.signal.aborted) return;
+    this.#confirmation.withdraw();
+    this.#setStatus(status);
   }
 
   #setStatus(status: TaskStatus): void {

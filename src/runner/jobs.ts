@@ -1,4 +1,5 @@
 import { JobDirectory, type Seal } from '../execution/index.ts';
+import { messageOf } from '../lib/index.ts';
 import type { AccessKey, JobData } from '../protocol/ui/index.ts';
 import { Job, type JobContext } from './job.ts';
 import { Slots } from './slots.ts';
@@ -52,25 +53,42 @@ export class Jobs {
 
   /**
    * Takes up what an earlier process left behind: results are delivered, tasks go on. Returns the ids of both. What cannot
-   * be read is left alone.
+   * be read is left alone, for people to look at.
    */
   recover(): { delivering: number[]; resuming: number[] } {
-    const { jobsRoot, logger } = this.#options;
+    const { jobsRoot } = this.#options;
     const delivering: number[] = [];
     const resuming: number[] = [];
     for (const id of JobDirectory.list(jobsRoot)) {
-      const recovered = Job.recover(id, this.#options);
-      if (!recovered) {
-        logger.warn('A job directory without a readable record was left alone', { task_id: id });
-        continue;
-      }
+      const recovered = this.#recoverOne(id);
+      if (!recovered) continue;
       const { job, resume } = recovered;
       this.#known.set(id, job);
       (resume ? resuming : delivering).push(id);
       if (resume) this.#slots.addRunning(resume);
     }
-    this.#executed += resuming.length;
+    // A one-off runner that was killed has had its tasks.
+    this.#executed += resuming.length + delivering.length;
     return { delivering, resuming };
+  }
+
+  #recoverOne(id: number): ReturnType<typeof Job.recover> {
+    const { jobsRoot: directory, logger } = this.#options;
+    try {
+      const recovered = Job.recover(id, this.#options);
+      if (!recovered) {
+        logger.warn('A job directory without a readable record was left alone', { task_id: id, in: directory });
+      }
+      return recovered;
+    } catch (error: unknown) {
+      // One that is damaged must not keep the others, and the runner, from going on.
+      logger.error('A job directory cannot be read and was left alone', {
+        task_id: id,
+        in: directory,
+        error: messageOf(error),
+      });
+      return undefined;
+    }
   }
 
   /** Uses the new token's seal, for what is there and what comes, and masks the token. */

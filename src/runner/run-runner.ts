@@ -7,7 +7,7 @@ import { messageOf, systemClock, UserError } from '../lib/index.ts';
 import { UiRunnerClient } from '../protocol/ui/index.ts';
 import { openTokenSource } from '../secrets/index.ts';
 import { checkIdentity } from '../tasks/index.ts';
-import { instanceStart } from './instance.ts';
+import { instanceStart, tidyState } from './instance.ts';
 import { openTransport } from './open-transport.ts';
 import { RenewingClient } from './renewing-client.ts';
 import { Runner } from './runner.ts';
@@ -58,6 +58,7 @@ export async function runRunner(options: RunRunnerOptions): Promise<number> {
   });
   let runner: Runner | undefined;
   try {
+    await tidyState(stateDir, jobsRoot);
     const cgroups = await openCgroups(config.runner, stateDir, logger);
     const { webHost = '' } = config;
     const passphrase = via.clientCertificate?.passphrase ?? [];

@@ -125,7 +125,7 @@ export class Runner {
       this.#logger,
     );
     const upkeep = new AbortController();
-    await this.#startUpkeep(upkeep.signal);
+    await this.#startUpkeep(upkeep.signal, new Set(resuming));
     try {
       return await this.#serve();
     } finally {
@@ -242,7 +242,7 @@ export class Runner {
   }
 
   /** Removes what a crash has left, and from time to time what has not been used for long (spec 5.12). */
-  async #startUpkeep(signal: AbortSignal): Promise<void> {
+  async #startUpkeep(signal: AbortSignal, spare: ReadonlySet<number>): Promise<void> {
     const said = (message: string) => (result: ClearResult) => {
       if (result.removed.length > 0) this.#logger.info(message, { removed: result.removed.length });
       this.#tellFailures(result);
@@ -250,13 +250,14 @@ export class Runner {
     const failed = (error: unknown): void => {
       this.#logger.error('Cannot clean up the work directory', { error: messageOf(error) });
     };
+    // First: what resumed tasks hold must be theirs before anything else looks for room.
+    this.#workspace.sweep({ spare }).then(said('Removed what an earlier run left of its tasks'), failed);
     const { schedule, ...limits } = this.#config.runner.cleanup;
     if (limits.maxAgeMs !== undefined || limits.maxBytes !== undefined) {
       const onDone = said('Removed what no task has used for long');
       const parts = { workspace: this.#workspace, clock: this.#clock };
       await startUpkeep({ ...parts, schedule, limits, signal, onDone, onError: failed });
     }
-    this.#workspace.sweep().then(said('Removed what an earlier run left of its tasks'), failed);
   }
 
   #tellFailures({ failed }: ClearResult): void {

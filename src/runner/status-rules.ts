@@ -10,7 +10,8 @@ export function acceptsServerStatus(local: TaskStatus, server: TaskStatus): bool
   switch (local) {
     case 'running':
       // A decision that the task has acted on already; `rejected` is our addition, for a task that goes on after a "no".
-      return server !== 'starting' && server !== 'waiting' && server !== 'confirmed' && server !== 'rejected';
+      // Nor can the server know of a question that this runner does not ask: that one was asked before it was started again.
+      return !['starting', 'waiting', 'confirmed', 'rejected', 'waiting_confirmation'].includes(server);
     case 'stopping':
       return isFinished(server);
     case 'confirmed':

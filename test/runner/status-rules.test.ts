@@ -8,6 +8,7 @@ describe('acceptsServerStatus', () => {
     ['running', 'waiting', false],
     ['running', 'confirmed', false],
     ['running', 'rejected', false],
+    ['running', 'waiting_confirmation', false],
     ['running', 'stopping', true],
     ['running', 'stopped', true],
     ['stopping', 'running', false],
