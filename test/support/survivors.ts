@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { TaskProcesses } from '../../src/execution/index.ts';
@@ -72,7 +73,25 @@ export function findTask(tag: string): number[] {
   return new TaskProcesses(tag, { takenOver: true }).list().map(({ pid }) => pid);
 }
 
-/** Directories of cgroups whose name ends with the tag, in every hierarchy that is mounted. */
+/** Directories of the cgroups of all runners with a state directory of their own below `work`, in every hierarchy. */
+export function cgroupsOfRunners(work: string): string[] {
+  if (!existsSync(work)) return [];
+  const states = readdirSync(work).filter((name) => name.startsWith('.runner-'));
+  return states.flatMap((name) => cgroupsOf(createHash('sha256').update(join(work, name)).digest('hex').slice(0, 8)));
+}
+
+/** Removes cgroups that a runner, killed for good, has left with nothing in them. */
+export function removeCgroups(directories: readonly string[]): void {
+  for (const directory of directories) {
+    try {
+      rmdirSync(directory);
+    } catch {
+      // Somebody is in it: the test that left it has failed, and says so.
+    }
+  }
+}
+
+/** Directories of the cgroups of the task with this tag, or of the owner with this hash, in every hierarchy that is mounted. */
 export function cgroupsOf(tag: string): string[] {
   const roots = read('/proc/mounts')
     .split('\n')
@@ -89,7 +108,7 @@ function withName(directory: string, tag: string, depth: number): string[] {
     return [];
   }
   const found = names
-    .filter((name) => name.startsWith('semaphore-') && name.endsWith(tag))
+    .filter((name) => name.startsWith('semaphore-') && name.includes(`-${tag}`))
     .map((name) => join(directory, name));
   return depth === 0 ? found : [...found, ...names.flatMap((name) => withName(join(directory, name), tag, depth - 1))];
 }

@@ -3,12 +3,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { onTestFinished, vi } from 'vitest';
+import { expect, onTestFinished, vi } from 'vitest';
 import { TestRepository } from '../git-repository.ts';
+import { cgroupsOfRunners, removeCgroups } from '../survivors.ts';
 import { tempDir } from '../temp-dir.ts';
 import { Api } from './api.ts';
 import { ensureBuilt, runProgram, startProgram, type Ended, type RunningProgram } from './program.ts';
-import { killProcessesWith } from './survivors.ts';
+import { killProcessesWith, processesWith } from './survivors.ts';
 
 // Real programs on a machine that may have other things to do.
 vi.setConfig({ testTimeout: 180_000 });
@@ -38,6 +39,8 @@ export interface World {
   /** Registers the runner; the first `startRunner` does so by itself. */
   register(): void;
   startRunner(env?: Readonly<Record<string, string>>): RunningProgram;
+  /** Waits until nothing of any task is left, no process and no cgroup, and fails when something stays. */
+  expectNoSurvivors(): Promise<void>;
   /** Waits for a program to end. */
   end(program: RunningProgram, timeoutMs?: number): Promise<Ended>;
 }
@@ -98,6 +101,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     for (const { child } of programs) child.kill('SIGKILL');
     await Promise.all(programs.map(({ ended }) => ended));
     killProcessesWith(mark);
+    removeCgroups(cgroupsOfRunners(join(directory, 'work')));
   });
 
   const api = new Api(url, token);
@@ -132,6 +136,10 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     startRunner(more = {}) {
       if (!registered) register();
       return start('runner', ['runner', 'start', '--config', runnerFile], { ...runnerEnv, ...more });
+    },
+    async expectNoSurvivors() {
+      const left = () => [...processesWith(mark), ...cgroupsOfRunners(join(directory, 'work'))];
+      await expect.poll(left, { timeout: 20_000 }).toEqual([]);
     },
     async end(program, timeoutMs = 30_000) {
       const timer = new AbortController();
