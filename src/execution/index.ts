@@ -1,4 +1,5 @@
 export { captureProcess } from './capture-process.ts';
+export type { CgroupPlace } from './cgroup-layout.ts';
 export { Cgroups, type NoCgroups } from './cgroups.ts';
 export { findSetpriv, type Identity, setprivMissing } from './identity.ts';
 export { JobDirectory } from './job-directory.ts';

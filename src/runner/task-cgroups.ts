@@ -1,19 +1,21 @@
 import type { RunnerConfig } from '../config/index.ts';
-import { Cgroups } from '../execution/index.ts';
+import { Cgroups, type CgroupPlace } from '../execution/index.ts';
 import { messageOf, UserError } from '../lib/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 
 /**
  * The cgroups for tasks of the runner with this state directory, undefined when there are none. Throws UserError when limits are
- * set that nothing here could keep: a limit that is silently not there is worse than a runner that does not start.
+ * set that nothing here could keep: a limit that is silently not there is worse than a runner that does not start. `places` are used
+ * instead of what the system has.
  */
 export async function openCgroups(
   { cgroup, limits }: RunnerConfig['runner'],
   stateDir: string,
   logger: Logger,
+  places?: CgroupPlace[],
 ): Promise<Cgroups | undefined> {
   if (cgroup === 'off') return undefined;
-  const opened = await Cgroups.open({ limits, owner: stateDir });
+  const opened = await Cgroups.open({ limits, owner: stateDir, ...(places ? { places } : {}) });
   if (opened instanceof Cgroups) return opened;
   if (Object.values(limits).some((limit) => limit !== undefined)) {
     throw new UserError(`Cannot keep runner.limits: ${opened.reason}.`, { hint: opened.hint });
