@@ -25,15 +25,19 @@ export function listenForShutdown(target: Pick<NodeJS.Process, 'on' | 'off'> = p
   const onSignal = (name: NodeJS.Signals) => {
     (drain.signal.aborted ? cancel : drain).abort(name);
   };
+  // Node.js would open its debugger to everybody on this machine, for good.
+  const ignore = () => undefined;
   const names = ['SIGTERM', 'SIGINT'] as const;
   const onLeave = () => leave.abort('SIGUSR2');
   for (const name of names) target.on(name, onSignal);
   target.on('SIGUSR2', onLeave);
+  target.on('SIGUSR1', ignore);
   return {
     signals: { drain: drain.signal, cancel: cancel.signal, leave: leave.signal },
     release: () => {
       for (const name of names) target.off(name, onSignal);
       target.off('SIGUSR2', onLeave);
+      target.off('SIGUSR1', ignore);
     },
   };
 }
