@@ -175,9 +175,11 @@ export class Runner {
   /** Waits until the server has everything, but not for ever: what is left on disk is delivered at the next start. */
   async #farewell(): Promise<void> {
     const { cancel } = this.#options.shutdown;
-    const started = this.#clock.now();
+    let started = this.#clock.now();
     while (this.#jobs.size > 0 && !this.#connection.refused.aborted) {
       const limit = cancel.aborted ? shortFarewellMs : farewellMs;
+      // The wall clock may be set back meanwhile.
+      started = Math.min(started, this.#clock.now());
       if (this.#clock.now() - started >= limit) return;
       await this.#clock.sleep(20);
     }

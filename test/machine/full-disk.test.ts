@@ -19,7 +19,7 @@ describe.runIf(canMount())('a disk under the state directory that is full', () =
     expect((await world.api.log(id)).at(-1)).toMatch(
       /^The runner could not run this task: the job directory .* cannot be made \(ENOSPC: .*\)\. Free space/,
     );
-    await expect.poll(() => jobsIn(world)).toEqual([]);
+    await expect.poll(() => jobsIn(world), { timeout: 30_000 }).toEqual([]);
     disk.free();
     await expectWorking(world);
     expect(runner.child.exitCode).toBeNull();
@@ -40,7 +40,7 @@ describe.runIf(canMount())('a disk under the state directory that is full', () =
     // The last one may be cut.
     expect(lines.slice(0, -1)).toEqual(lines.slice(0, -1).map((_, index) => `line ${index + 1}`));
     expect(readFileSync(join(world.output, 'told'), 'utf8')).toBe('stopped\n');
-    await expect.poll(() => jobsIn(world)).toEqual([]);
+    await expect.poll(() => jobsIn(world), { timeout: 30_000 }).toEqual([]);
     await expectWorking(world);
     expect(runner.output()).toContain('Cannot write to the job directory; going on, and trying again');
     expect(runner.child.exitCode).toBeNull();
@@ -93,7 +93,7 @@ describe.runIf(canMount())('a disk under tmp_path that is full', () => {
     const work = SmallDisk.mount(16);
     const world = await worldAt({ stateDir: join(tempDir(), 'state'), tmpPath: join(work.path, 'work') });
     const runner = world.startRunner();
-    await expect.poll(() => runner.output()).toContain('Runner connected');
+    await expect.poll(() => runner.output(), { timeout: 30_000 }).toContain('Runner connected');
     work.fill();
     const early = await world.api.startTask(templates.quick);
     expect((await world.api.waitUntilFinished(early)).status).toBe('error');

@@ -231,7 +231,7 @@ describe.runIf(needs('ansible-playbook') && needs('git'))('secrets of a task', (
     expect(late.filter((sighting) => !/^(JWT|environment secret) in environ of /.test(sighting))).toEqual([]);
     expect(server.status(1)).toBe('success');
     expect(server.lines(1).join('\n')).toContain('says ***');
-    await expect.poll(() => existsSync(join(places.state, 'jobs', '1'))).toBe(false);
+    await expect.poll(() => existsSync(join(places.state, 'jobs', '1')), { timeout: 30_000 }).toBe(false);
     expect(lookAtFiles()).toEqual([]);
     expect(seenInFiles([join(directory, 'runner.log')], secrets)).toEqual([]);
     expect(readFileSync(join(directory, 'runner.log'), 'utf8')).not.toContain(token);
@@ -254,7 +254,7 @@ describe.runIf(needs('ansible-playbook') && needs('git'))('secrets of a task', (
     expect(looseIn(places.state)).toEqual([]);
     writeFileSync(join(directory, 'go'), '');
     await expect.poll(() => server.status(1), { timeout: 30_000 }).toBe('success');
-    await expect.poll(() => existsSync(log)).toBe(false);
+    await expect.poll(() => existsSync(log), { timeout: 30_000 }).toBe(false);
     expect(seenInFiles(Object.values(places), { group })).toEqual([]);
   });
 });

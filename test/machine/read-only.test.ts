@@ -27,7 +27,7 @@ describe.runIf(canMount())('a read-only file system', () => {
     const state = SmallDisk.mount(4);
     const world = await worldAt({ stateDir: join(state.path, 'state'), tmpPath: disk.path });
     const runner = world.startRunner();
-    await expect.poll(() => runner.output()).toContain('Runner connected');
+    await expect.poll(() => runner.output(), { timeout: 30_000 }).toContain('Runner connected');
     disk.makeReadOnly();
     const id = await world.api.startTask(templates.quick);
     expect((await world.api.waitUntilFinished(id)).status).toBe('error');

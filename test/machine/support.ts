@@ -86,5 +86,5 @@ export async function expectWorking(world: Place): Promise<void> {
   const id = await world.api.startTask(templates.quick);
   expect((await world.api.waitUntilFinished(id)).status).toBe('success');
   expect(await world.api.log(id)).toContain('quick');
-  await expect.poll(() => jobsIn(world)).toEqual([]);
+  await expect.poll(() => jobsIn(world), { timeout: 30_000 }).toEqual([]);
 }
