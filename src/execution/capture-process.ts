@@ -3,20 +3,25 @@ import { existsSync } from 'node:fs';
 import { codeOf, messageOf } from '../lib/index.ts';
 import { launchAs, setprivMissing } from './identity.ts';
 import { captureTagVariable, signalGroup, taskTagVariable } from './process-tree.ts';
+import { umaskCommand } from './tool-umask.ts';
 import type { CaptureResult, ProcessResult, ProcessSpec } from './types.ts';
 import { which } from './which.ts';
 
 /** More output than this from a helper means something is wrong; it is ended. */
 const maxCaptureBytes = 16 * 1024 * 1024;
 
+export interface CaptureOptions {
+  tag: string;
+  signal: AbortSignal;
+  /** It gets the umask of tools instead of ours: what it makes is the task's. @default false */
+  isTool?: boolean;
+}
+
 /**
  * Runs a short helper process (`git log -1`, …) and returns what it printed. It has a process group of its own that is
  * killed when `signal` is aborted or when it prints more than 16 MiB. Never rejects.
  */
-export function captureProcess(
-  spec: ProcessSpec,
-  options: { tag: string; signal: AbortSignal },
-): Promise<CaptureResult> {
+export function captureProcess(spec: ProcessSpec, options: CaptureOptions): Promise<CaptureResult> {
   const done = (result: ProcessResult): CaptureResult => ({ result, stdout: '', stderr: '' });
   if (options.signal.aborted) return Promise.resolve(done({ kind: 'stopped' }));
   const executable = which(spec.command, spec.env['PATH'] ?? '', spec.cwd);
@@ -24,7 +29,7 @@ export function captureProcess(
     const message = executable.kind === 'missing' ? `${spec.command} was not found` : `${spec.cwd} does not exist`;
     return Promise.resolve(done({ kind: 'unstartable', code: 'ENOENT', message }));
   }
-  const launch = launchAs(spec, executable.path, spec.args);
+  const launch = launchAs(spec, ...withUmask(options.isTool === true, executable.path, spec.args));
   if (!launch) return Promise.resolve(done({ kind: 'unstartable', code: 'EPERM', message: setprivMissing }));
   return new Promise((resolve) => {
     const unstartable = (error: unknown): void =>
@@ -67,6 +72,11 @@ export function captureProcess(
       else settle({ kind: 'signalled', signal: signal ?? 'SIGKILL' });
     });
   });
+}
+
+function withUmask(isTool: boolean, path: string, args: readonly string[]): [string, readonly string[]] {
+  const umask = isTool ? umaskCommand() : '';
+  return umask === '' ? [path, args] : ['/bin/sh', ['-c', `${umask}exec "$@"`, 'semaphore-helper', path, ...args]];
 }
 
 /** What `work` gives; undefined, with the error told to `onError`, when it throws. */

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { codeOf, inheritedUmask, messageOf, processStartTime } from '../lib/index.ts';
+import { codeOf, messageOf, processStartTime } from '../lib/index.ts';
 import { enterCommand } from './enter-command.ts';
 import { parseExitRecord, readExitFile, type ExitRecord } from './exit-file.ts';
 import { launchAs, setprivMissing } from './identity.ts';
@@ -12,6 +12,7 @@ import { climbLadder, type RunningLadder } from './stop-ladder.ts';
 import type { TaskCgroup } from './task-cgroup.ts';
 import { markCommand } from './task-mark.ts';
 import type { TaskProcesses } from './task-processes.ts';
+import { umaskCommand } from './tool-umask.ts';
 import type { ProcessResult, ProcessSpec } from './types.ts';
 import { which } from './which.ts';
 
@@ -73,7 +74,7 @@ export async function runProcess(spec: ProcessSpec, options: RunProcessOptions):
     const entrances = entrancesOf(cgroup);
     opened.push(...entrances);
     const enter = enterCommand(entrances.length, cgroup?.isRequired ? refuse : ':');
-    const script = `${restoreUmask()}${firstActs}${markCommand(tag)}${enter}${spec.stdin ? withStdin : ''}${wrapperScript}`;
+    const script = `${umaskCommand()}${firstActs}${markCommand(tag)}${enter}${spec.stdin ? withStdin : ''}${wrapperScript}`;
     const launch = launchAs(spec, '/bin/sh', ['-c', script, 'semaphore-step', executable.path, ...spec.args]);
     if (!launch) return { kind: 'unstartable', code: 'EPERM', message: setprivMissing };
     const child = spawn(launch.command, launch.args, {
@@ -89,12 +90,6 @@ export async function runProcess(spec: ProcessSpec, options: RunProcessOptions):
   } finally {
     for (const fd of opened) closeSync(fd);
   }
-}
-
-/** Ours is strict; what a tool makes, and the modes of a checkout that it copies elsewhere, are not ours to change. */
-function restoreUmask(): string {
-  const umask = inheritedUmask();
-  return umask === undefined ? '' : `umask ${umask.toString(8).padStart(4, '0')}; `;
 }
 
 /** Descriptors by which the shell enters the task's cgroup. Throws the system error when there are limits that it must keep. */

@@ -151,7 +151,7 @@ class LocalHost {
     const key = `capture ${step.key} ${this.#turn(`capture ${step.key}`)}`;
     if (this.#record?.hasValue(key)) return this.#record.value(key);
     this.#goLive();
-    const captured = await captureProcess(step, { tag: directory.tag, signal });
+    const captured = await captureProcess(step, { tag: directory.tag, signal, isTool: true });
     if (captured.result.kind !== 'stopped') directory.recordOnce(key, captured);
     return captured;
   }
