@@ -104,6 +104,22 @@ function isParameter(byte: number): boolean {
   return byte >= 0x20 && byte <= 0x3f;
 }
 
+/**
+ * Length of the sequence at `at`, an escape character, that sets colours or clears a line; 0 for others. Those two are the
+ * ones that logs are full of, and no secret begins within them.
+ */
+export function colourLength(bytes: Uint8Array, at: number): number {
+  if (bytes[at + 1] !== 0x5b) return 0;
+  let last = at + 2;
+  while (last - at < longestColour && isNumberPart(bytes[last] ?? 0)) last += 1;
+  const byte = bytes[last];
+  return byte === 0x6d || byte === 0x4b ? last + 1 - at : 0;
+}
+
+function isNumberPart(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x3b;
+}
+
 /** From `after`, the byte behind the escape character, on. */
 function terminalAt(bytes: Uint8Array, at: number, after: number, end: number): number {
   const kind = bytes[after] ?? 0;
@@ -145,9 +161,6 @@ function backslashAt(bytes: Uint8Array, at: number, end: number): number {
 
 function textEscapeAt(bytes: Uint8Array, at: number, end: number, kind: number): number {
   if (kind === backslash) return sequence(backslash, 2);
-  // The end of a line that a shell goes on with in the next one.
-  if (kind === 10) return sequence(10, 2);
-  if (kind === 13) return sequence(10, at + 2 < end && bytes[at + 2] === 10 ? 3 : 2);
   if (kind === 0x78) return encodedAt(bytes, at, end, 2);
   if (kind === 0x75) return unicodeAt(bytes, at, end);
   if (kind === 0x55) {

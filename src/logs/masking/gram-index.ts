@@ -1,4 +1,4 @@
-import { codeOf, escape, escapeAt, lengthOf } from './escapes.ts';
+import { codeOf, colourLength, escape, escapeAt, lengthOf, unseen } from './escapes.ts';
 import type { SearchedSpelling, Spelling, SymbolStream } from './spelling.ts';
 import { advanceWindow, gramLength, introduces, isSymbol, shiftBits, spread, symbolTable } from './symbols.ts';
 
@@ -19,8 +19,8 @@ const doubleQuote = 0x22;
 const filterBits = { least: 16, most: 20 };
 const entriesPerAnchor = 64;
 
-/** Where a spelling may be looked for: so many places of a long one are weighed. */
-const maxCandidates = 256;
+/** Escape sequences that are read on with at most: so often is a byte looked at, in the worst case. */
+const maxSequences = 64;
 
 /** Before this symbol a text's escape sequence may have taken the beginning of a secret for its own end. */
 const clearOfEscapes = 5;
@@ -30,9 +30,9 @@ const clearOfEscapes = 5;
  *
  * Four symbols of each spelling are its anchor. The pass keeps a window of the last four symbols of the text and looks it
  * up in a table, which costs a nanosecond a byte whatever the number of secrets: 1 to 2 GB/s are out of reach in JavaScript,
- * an alternation of 250 texts makes 5 MB/s. Where an escape sequence begins, the text is read a second time from there as
- * what the sequences stand for, until four symbols behind the last one both readings agree again. So nothing that stands
- * in front of a secret can hide it, and the work is bounded by twice the length of the text.
+ * an alternation of 250 texts makes 5 MB/s. Where an escape sequence begins, the next symbols are read a second time, as
+ * what the sequences of that kind stand for. So a secret is found whether the backslashes and percent signs in it and
+ * before it are its own or a tool's, and the work stays within a small multiple of the length of the text.
  *
  * Which four symbols: those that occur in the spelling itself least often, so that a text full of them cannot make the
  * closer look at each of them a long one; then those that other spellings do not use, and that logs have least.
@@ -44,9 +44,8 @@ export class GramIndex {
   readonly #filter: Uint8Array;
   /** What is left of a product of 32 bits is a place in the filter. */
   readonly #shift: number;
-  /** Of the scan: the symbols before where `#closely` ended, and the place up to which escape sequences were seen to. */
+  /** Of the scan: the symbols before where `#closely` ended. */
   #window = 0;
-  #decoded = 0;
 
   /** With `heads` the anchors are the first four symbols: for texts that may end within a secret. */
   constructor(spellings: readonly SearchedSpelling[], heads = false) {
@@ -54,8 +53,9 @@ export class GramIndex {
     const bits = Math.min(filterBits.most, Math.max(filterBits.least, needed));
     this.#filter = new Uint8Array(2 ** bits);
     this.#shift = 32 - bits;
+    const all = heads ? new Map<number, number>() : countGrams(spellings);
     for (const { spelling, streams } of spellings) {
-      const ends = streams.map((stream) => (heads ? firstEnd(stream) : this.#bestEnd(stream)));
+      const ends = streams.map((stream) => (heads ? firstEnd(stream) : this.#bestEnd(stream, all)));
       if (ends.includes(undefined)) {
         this.without.push(spelling);
         continue;
@@ -74,7 +74,6 @@ export class GramIndex {
     const shift = this.#shift;
     const table = symbolTable;
     const last = bytes.length - gramLength;
-    this.#decoded = 0;
     let window = 0;
     let at = 0;
     while (at <= last) {
@@ -108,14 +107,14 @@ export class GramIndex {
       const byte = bytes[at] ?? 0;
       const entry = symbolTable[byte] ?? 0;
       if ((entry & introduces) !== 0) {
-        const length = byte === escape ? lengthOf(escapeAt(bytes, at, bytes.length)) : 0;
+        const length = byte === escape ? colourLength(bytes, at) : 0;
         if (length > 0) {
           at += length;
           continue;
         }
         // The most frequent one in logs, a quote in JSON, means nothing new.
         const quote = byte === backslash && bytes[at + 1] === doubleQuote;
-        if (!quote && at >= this.#decoded) this.#decoded = this.#decode(bytes, at, window, visit);
+        if (!quote) this.#decode(bytes, at, window, visit);
       }
       window = (window << entry) | (entry >>> 8);
       at += 1;
@@ -125,46 +124,47 @@ export class GramIndex {
     return at;
   }
 
-  /** Reads what escape sequences stand for, from `from` on until they no longer matter. Returns where that is. */
-  #decode(bytes: Uint8Array, from: number, before: number, visit: Visit): number {
-    const filter = this.#filter;
-    const shift = this.#shift;
-    const table = symbolTable;
+  /**
+   * Reads on with what the escape sequence at `from`, and others of its kind, stand for, as far as it matters for the
+   * windows that this first one is a part of. Further windows are the business of the sequences that follow.
+   */
+  #decode(bytes: Uint8Array, from: number, before: number, visit: Visit): void {
+    const kind = bytes[from];
     let window = before;
     let at = from;
-    let plain = gramLength;
-    while (at < bytes.length) {
-      const entry = table[bytes[at] ?? 0] ?? 0;
-      const found = (entry & introduces) === 0 ? 0 : escapeAt(bytes, at, bytes.length);
+    let sequences = 0;
+    for (let symbols = 0; symbols < gramLength && at < bytes.length && sequences < maxSequences;) {
+      const byte = bytes[at] ?? 0;
+      const found = byte === kind || byte === escape ? escapeAt(bytes, at, bytes.length) : 0;
       if (found !== 0) {
         at += lengthOf(found);
-        plain = 0;
-        window = this.#push(window, codeOf(found), at, visit);
+        sequences += 1;
+        const code = codeOf(found);
+        window = this.#push(window, code, at, visit);
+        // The first one may be no symbol; it counts all the same, as the place before those that follow.
+        if (sequences === 1 || isSymbol(code)) symbols += 1;
         continue;
       }
-      if (plain >= gramLength) return at + 1;
+      if (sequences === 0) return;
+      const entry = symbolTable[byte] ?? 0;
       window = (window << entry) | (entry >>> 8);
       at += 1;
       if ((entry & shiftBits) === 0) continue;
-      plain += 1;
-      if (filter[Math.imul(window, spread) >>> shift] !== 0) this.#look(window, at, visit);
+      symbols += 1;
+      this.#look(window, at, visit);
     }
-    return at;
   }
 
   /** The window after a code point whose escape sequence ended at `end`. */
   #push(before: number, code: number, end: number, visit: Visit): number {
-    if (code >= 0x11_0000) return before;
+    if (code === unseen) return before;
     if (code < 0x80) {
-      const window = advanceWindow(before, code);
-      if (isSymbol(code)) this.#look(window, end, visit);
-      return window;
+      if (isSymbol(code)) this.#look(advanceWindow(before, code), end, visit);
+      return advanceWindow(before, code);
     }
     let window = before;
-    for (const byte of Buffer.from(String.fromCodePoint(code), 'utf8')) {
-      window = advanceWindow(window, byte);
-      this.#look(window, end, visit);
-    }
+    for (const byte of Buffer.from(String.fromCodePoint(code), 'utf8')) window = advanceWindow(window, byte);
+    this.#look(window, end, visit);
     return window;
   }
 
@@ -183,29 +183,37 @@ export class GramIndex {
     else this.#anchors.set(gram, [anchor]);
   }
 
-  /** The position of the last symbol of the best anchor; undefined when there is none. */
-  #bestEnd(stream: SymbolStream): number | undefined {
-    const counts = new Map<number, number>();
-    for (let end = gramLength - 1; end < stream.bytes.length; end += 1) {
-      const gram = gramAt(stream, end);
-      counts.set(gram, (counts.get(gram) ?? 0) + 1);
-    }
-    let best = -1;
-    let least = Infinity;
-    const step = Math.ceil(stream.bytes.length / maxCandidates);
-    for (let end = gramLength - 1; end < stream.bytes.length; end += step) {
-      if ((stream.units[end] ?? -1) < 0) continue;
-      const gram = gramAt(stream, end);
-      const repeats = counts.get(gram) ?? 1;
-      const shared = this.#anchors.get(gram)?.length ?? 0;
+  /** The position of the last symbol of the best anchor; undefined when there is none. `all` counts the grams of all streams. */
+  #bestEnd(stream: SymbolStream, all: ReadonlyMap<number, number>): number | undefined {
+    const own = new Map<number, number>();
+    eachGram(stream, (gram) => own.set(gram, (own.get(gram) ?? 0) + 1));
+    let best: number | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    eachGram(stream, (gram, end) => {
+      if ((stream.units[end] ?? -1) < 0) return;
       const early = end - gramLength + 1 < clearOfEscapes ? 1 : 0;
-      const cost = repeats * 1000 + shared * 100 + commonness(stream, end) * 10 + early;
-      if (cost < least) {
-        best = end;
-        least = cost;
-      }
-    }
-    return best === -1 ? undefined : best;
+      const cost = (own.get(gram) ?? 1) * 1e6 + (all.get(gram) ?? 1) * 100 + commonness(stream, end) * 10 + early;
+      if (cost >= least) return;
+      best = end;
+      least = cost;
+    });
+    return best;
+  }
+}
+
+function countGrams(spellings: readonly SearchedSpelling[]): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const { streams } of spellings) {
+    for (const stream of streams) eachGram(stream, (gram) => counts.set(gram, (counts.get(gram) ?? 0) + 1));
+  }
+  return counts;
+}
+
+function eachGram(stream: SymbolStream, visit: (gram: number, end: number) => void): void {
+  let window = 0;
+  for (let end = 0; end < stream.bytes.length; end += 1) {
+    window = advanceWindow(window, stream.bytes[end] ?? 0);
+    if (end >= gramLength - 1) visit(window, end);
   }
 }
 

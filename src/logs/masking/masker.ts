@@ -1,17 +1,11 @@
 import { GramIndex, type Anchor } from './gram-index.ts';
-import { Reader } from './reader.ts';
+import { Reader, type Span } from './reader.ts';
 import { accepts, base64Spelling, hexSpelling, symbolsOf, textSpelling, type Spelling } from './spelling.ts';
 import { introduces, symbolTable } from './symbols.ts';
 import { secretLines, worthMasking } from './worth-masking.ts';
 
 /** What stands in a log where a secret was. */
 export const maskText = '***';
-
-/** A secret in a text, `[start, end)`. */
-export interface Span {
-  start: number;
-  end: number;
-}
 
 export interface Masker {
   /** `text` with every secret replaced; `text` itself when there is none in it. */
@@ -109,9 +103,7 @@ class SecretMasker implements Masker {
     const reader = this.#reader;
     reader.open(bytes);
     this.#heads.scan(bytes, ({ spelling, unit }, end) => {
-      reader.reachedEnd = false;
-      if (reader.forward(spelling, unit + 1, end) !== -1 || !reader.reachedEnd) return;
-      const start = reader.backward(spelling, unit, end);
+      const start = reader.unfinished(spelling, unit, end);
       if (start !== -1 && bytes.length - start < this.reach) least = Math.min(least, start);
     });
     return least;
@@ -123,11 +115,8 @@ class SecretMasker implements Masker {
       spans.add(end - unit - 1, end - unit - 1 + plain.length);
       return;
     }
-    const reader = this.#reader;
-    const start = reader.backward(spelling, unit, end);
-    if (start === -1) return;
-    const last = reader.forward(spelling, unit + 1, end);
-    if (last !== -1) spans.add(start, last);
+    const span = this.#reader.around(spelling, unit, end);
+    if (span) spans.add(span.start, span.end);
   }
 
   #isPlain(bytes: Uint8Array, plain: Uint8Array, start: number): boolean {
@@ -144,7 +133,7 @@ class SecretMasker implements Masker {
     for (let at = 0; at < bytes.length; at += 1) {
       if (this.#begins[bytes[at] ?? 0] === 0) continue;
       for (const spelling of this.#index.without) {
-        const end = this.#reader.forward(spelling, 0, at);
+        const end = this.#reader.from(spelling, at);
         if (end !== -1) spans.add(at, end);
       }
     }

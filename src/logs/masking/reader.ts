@@ -1,6 +1,12 @@
 import { codeOf, escapeAt, escapesBefore, lengthOf, unseen } from './escapes.ts';
-import { accepts, gaps, type Spelling } from './spelling.ts';
+import { accepts, gaps, isPunctuation, type Spelling } from './spelling.ts';
 import { introduces, symbolTable } from './symbols.ts';
+
+/** A stretch of a text, `[start, end)`. */
+export interface Span {
+  start: number;
+  end: number;
+}
 
 /** White space between two units is followed so far, bytes. */
 const longestGap = 4096;
@@ -10,10 +16,11 @@ const maxReadings = 32;
 const backslash = 0x5c;
 const equals = 0x3d;
 
-/** How many backslashes stand before a character that was escaped once, twice or three times, and 0. */
-const escapeLevels = [0, 1, 3, 7];
-/** How many there are for one backslash. */
-const backslashLevels = [2, 4, 8];
+/**
+ * How often a text was escaped with backslashes, at most: JSON in JSON in JSON. At level n there are 2^n backslashes for one,
+ * and 2^n - 1 before a sign that is escaped.
+ */
+const deepest = 3;
 
 /** Ways to write a character that differ from tool to tool: shells that end and begin a quote around it, and doubling. */
 const quotings = new Map<number, readonly Buffer[]>(
@@ -27,14 +34,16 @@ const quotings = new Map<number, readonly Buffer[]>(
 
 /**
  * Reads a text as the units of a spelling, forwards and backwards from where the search found something. A character may be
- * there as it is, escaped in any of the usual ways, or in quotes; several readings are followed where more than one is
- * possible (`\\` is one backslash or two).
+ * there as it is, escaped in any of the usual ways, or in quotes. How many backslashes are one is tried level by level;
+ * other readings are followed side by side.
  */
 export class Reader {
   /** Steps taken so far: units and gaps that were looked at. Tests bound it. */
   steps = 0;
   /** Set when a reading could have gone on if the text had. */
-  reachedEnd = false;
+  #reachedEnd = false;
+  /** Set when something was read that backslashes can change. */
+  #metBackslash = false;
   #bytes: Uint8Array = new Uint8Array();
 
   /** The text to read from now on. */
@@ -42,16 +51,58 @@ export class Reader {
     this.#bytes = bytes;
   }
 
-  /** The greatest end of units `first` and following that begin at `at`; -1 when they do not stand there. */
-  forward(spelling: Spelling, first: number, at: number): number {
+  /** The longest stretch that reads as all units, of which `unit` ends right before `end`; undefined when there is none. */
+  around(spelling: Spelling, unit: number, end: number): Span | undefined {
+    let span: Span | undefined;
+    this.#metBackslash = false;
+    for (let level = 0; level === 0 || (level <= deepest && this.#isEscaped(spelling)); level += 1) {
+      const start = this.#backward(spelling, unit, end, level);
+      if (start === -1) continue;
+      const last = this.#forward(spelling, unit + 1, end, level);
+      if (last === -1) continue;
+      span = { start: Math.min(start, span?.start ?? start), end: Math.max(last, span?.end ?? last) };
+    }
+    return span;
+  }
+
+  /** The greatest end of the units that begin at `at`; -1 when they do not stand there. */
+  from(spelling: Spelling, at: number): number {
+    let last = -1;
+    this.#metBackslash = false;
+    for (let level = 0; level === 0 || (level <= deepest && this.#isEscaped(spelling)); level += 1) {
+      last = Math.max(last, this.#forward(spelling, 0, at, level));
+    }
+    return last;
+  }
+
+  /**
+   * Where the units begin of which `unit` ends right before `end` and of which the text ends before the last; -1 when it does
+   * not end so.
+   */
+  unfinished(spelling: Spelling, unit: number, end: number): number {
+    let least = -1;
+    this.#metBackslash = false;
+    for (let level = 0; level === 0 || (level <= deepest && this.#isEscaped(spelling)); level += 1) {
+      this.#reachedEnd = false;
+      if (this.#forward(spelling, unit + 1, end, level) !== -1 || !this.#reachedEnd) continue;
+      const start = this.#backward(spelling, unit, end, level);
+      if (start !== -1) least = least === -1 ? start : Math.min(least, start);
+    }
+    return least;
+  }
+
+  #isEscaped(spelling: Spelling): boolean {
+    return this.#metBackslash && spelling.punctuated;
+  }
+
+  /** From unit number `first` at `at` on. */
+  #forward(spelling: Spelling, first: number, at: number, level: number): number {
     let readings = [at];
     for (let unit = first; unit < spelling.units.length; unit += 1) {
       const next: number[] = [];
       for (const reading of readings) {
-        const gap = unit === 0 ? undefined : (spelling.gaps[unit] ?? gaps.none);
-        for (const begin of gap === undefined ? [reading] : this.#afterGap(reading, gap)) {
-          this.#unitAfter(spelling, unit, begin, next);
-        }
+        const begins = unit === 0 ? [reading] : this.#afterGap(reading, spelling.gaps[unit] ?? gaps.none);
+        for (const begin of begins) this.#unitAfter(spelling, unit, begin, level, next);
       }
       if (next.length === 0) return -1;
       readings = next;
@@ -59,15 +110,15 @@ export class Reader {
     return this.#withPadding(spelling, Math.max(...readings));
   }
 
-  /** The least beginning of the units up to `last`, which ends at `end`; -1 when they do not stand there. */
-  backward(spelling: Spelling, last: number, end: number): number {
+  /** Up to unit number `last`, which ends right before `end`. */
+  #backward(spelling: Spelling, last: number, end: number, level: number): number {
     let readings = [end];
     for (let unit = last; unit >= 0; unit -= 1) {
       const next: number[] = [];
       for (const reading of readings) {
         // Between this unit and the one after it, which was read before.
         const ends = unit === last ? [reading] : this.#beforeGap(reading, spelling.gaps[unit + 1] ?? gaps.none);
-        for (const unitEnd of ends) this.#unitBefore(spelling, unit, unitEnd, next);
+        for (const unitEnd of ends) this.#unitBefore(spelling, unit, unitEnd, level, next);
       }
       if (next.length === 0) return -1;
       readings = next;
@@ -75,55 +126,58 @@ export class Reader {
     return Math.min(...readings);
   }
 
-  #unitAfter(spelling: Spelling, unit: number, at: number, ends: number[]): void {
+  #unitAfter(spelling: Spelling, unit: number, at: number, level: number, ends: number[]): void {
     const bytes = this.#bytes;
     this.steps += 1;
     if (at >= bytes.length) {
-      this.reachedEnd = true;
+      this.#reachedEnd = true;
       return;
     }
     const byte = bytes[at] ?? 0;
-    const length = charLength(byte);
-    if (accepts(spelling, unit, charAt(bytes, at, length))) add(ends, at + length);
+    if (byte === backslash) this.#afterBackslash(spelling, unit, at, level, ends);
+    else {
+      const length = charLength(byte);
+      if (accepts(spelling, unit, charAt(bytes, at, length))) add(ends, at + length);
+    }
     if (((symbolTable[byte] ?? 0) & introduces) !== 0) {
       const found = escapeAt(bytes, at, bytes.length);
-      if (found !== 0 && accepts(spelling, unit, codeOf(found))) add(ends, at + lengthOf(found));
+      if (found !== 0 && !isPair(found) && accepts(spelling, unit, codeOf(found))) add(ends, at + lengthOf(found));
     }
-    if (byte === backslash) {
-      let run = 1;
-      while (run <= 8 && bytes[at + run] === backslash) run += 1;
-      const next = bytes[at + run] ?? 0;
-      if (escapeLevels.includes(run) && isPunctuation(next) && accepts(spelling, unit, next)) add(ends, at + run + 1);
-      if (accepts(spelling, unit, backslash)) {
-        for (const level of backslashLevels) if (level <= run) add(ends, at + level);
-      }
-    }
-    const quoted = spelling.kind === 'text' ? quotings.get(spelling.units[unit] ?? 0) : undefined;
-    for (const form of quoted ?? []) if (this.#stands(form, at)) add(ends, at + form.length);
+    for (const form of quotingsOf(spelling, unit)) if (this.#stands(form, at)) add(ends, at + form.length);
   }
 
-  #unitBefore(spelling: Spelling, unit: number, end: number, begins: number[]): void {
+  #afterBackslash(spelling: Spelling, unit: number, at: number, level: number, ends: number[]): void {
+    this.#metBackslash = true;
+    const one = 2 ** level;
+    let run = 1;
+    while (run < one && this.#bytes[at + run] === backslash) run += 1;
+    if (run === one && accepts(spelling, unit, backslash)) add(ends, at + one);
+    const next = this.#bytes[at + one - 1] ?? 0;
+    const escaped = level > 0 && run === one - 1 && isPunctuation(next);
+    if (escaped && accepts(spelling, unit, next)) add(ends, at + one);
+  }
+
+  #unitBefore(spelling: Spelling, unit: number, end: number, level: number, begins: number[]): void {
     const bytes = this.#bytes;
     this.steps += 1;
     if (end <= 0) return;
     const at = charBefore(bytes, end);
     const code = charAt(bytes, at, end - at);
+    if (code === backslash || bytes[at - 1] === backslash) this.#metBackslash = true;
     if (accepts(spelling, unit, code)) {
-      let run = 0;
-      if (isPunctuation(code)) while (run <= 8 && bytes[at - run - 1] === backslash) run += 1;
-      if (code === backslash) {
-        add(begins, at);
-        for (const level of backslashLevels) if (level <= run + 1) add(begins, end - level);
-      } else {
-        for (const level of escapeLevels) if (level <= run) add(begins, at - level);
-      }
+      const one = 2 ** level;
+      const first = code === backslash ? end - one : at - one + 1;
+      const all = first >= 0 && bytes.subarray(first, at).every((byte) => byte === backslash);
+      if (all && (code === backslash || isPunctuation(code))) add(begins, first);
+      if (code !== backslash) add(begins, at);
     }
     escapesBefore(bytes, 0, end, (from, escaped) => {
       this.steps += 1;
-      if (accepts(spelling, unit, escaped)) add(begins, from);
+      if (!(escaped === backslash && bytes[from + 1] === backslash) && accepts(spelling, unit, escaped))
+        add(begins, from);
     });
-    const quoted = spelling.kind === 'text' ? quotings.get(spelling.units[unit] ?? 0) : undefined;
-    for (const form of quoted ?? []) if (this.#stands(form, end - form.length)) add(begins, end - form.length);
+    for (const form of quotingsOf(spelling, unit))
+      if (this.#stands(form, end - form.length)) add(begins, end - form.length);
   }
 
   #stands(form: Uint8Array, at: number): boolean {
@@ -138,7 +192,7 @@ export class Reader {
     let position = at;
     while (position - at < longestGap) {
       if (position >= bytes.length) {
-        this.reachedEnd = true;
+        this.#reachedEnd = true;
         break;
       }
       const length = this.#gapLength(bytes[position] ?? 0, position, kind, seen);
@@ -157,7 +211,7 @@ export class Reader {
       const code = codeOf(escaped);
       return code === unseen || notes(code, kind, seen) ? lengthOf(escaped) : 0;
     }
-    if (byte === backslash && kind === gaps.blank && isBlank(this.#bytes[position + 1] ?? 0)) return 1;
+    if (byte === backslash && mayBeEscaped(this.#bytes[position + 1] ?? 0, kind)) return 1;
     return notes(byte, kind, seen) ? 1 : 0;
   }
 
@@ -173,7 +227,8 @@ export class Reader {
         if (code === unseen || notes(code, kind, seen)) begin = Math.min(begin, from);
       });
       if (begin === position && notes(bytes[position - 1] ?? 0, kind, seen)) begin -= 1;
-      if (begin === position && kind === gaps.blank && seen.blank && bytes[position - 1] === backslash) begin -= 1;
+      const escaped = position < end && mayBeEscaped(bytes[position] ?? 0, kind);
+      if (begin === position && escaped && bytes[position - 1] === backslash) begin -= 1;
       this.steps += 1;
       if (begin === position) break;
       position = begin;
@@ -192,6 +247,15 @@ export class Reader {
   }
 }
 
+/** Two backslashes: they are the business of the level. */
+function isPair(found: number): boolean {
+  return codeOf(found) === backslash && lengthOf(found) === 2;
+}
+
+function quotingsOf(spelling: Spelling, unit: number): readonly Buffer[] {
+  return (spelling.kind === 'text' && quotings.get(spelling.units[unit] ?? 0)) || [];
+}
+
 /** Whether a gap of this kind may hold the character; notes what it has held. */
 function notes(code: number, kind: number, seen: { blank: boolean; line: boolean }): boolean {
   if (kind === gaps.none) return false;
@@ -207,6 +271,12 @@ function notes(code: number, kind: number, seen: { blank: boolean; line: boolean
   return kind === gaps.bytes && (code === 0x3a || code === 0x2d || code === 0x2c);
 }
 
+/** In a shell, a backslash before a blank keeps it, and before the end of a line takes it away. */
+function mayBeEscaped(code: number, kind: number): boolean {
+  if (kind === gaps.none) return false;
+  return kind === gaps.blank ? isBlank(code) : code === 10 || code === 13;
+}
+
 function mayBe(kind: number, seen: { blank: boolean; line: boolean }): boolean {
   if (kind === gaps.wrap) return seen.line || !seen.blank;
   return kind !== gaps.blank || seen.blank;
@@ -214,10 +284,6 @@ function mayBe(kind: number, seen: { blank: boolean; line: boolean }): boolean {
 
 function isBlank(code: number): boolean {
   return code === 0x20 || (code >= 9 && code <= 13);
-}
-
-function isPunctuation(code: number): boolean {
-  return code > 0x20 && code < 0x7f && !/[A-Za-z0-9]/.test(String.fromCharCode(code));
 }
 
 function add(positions: number[], position: number): void {

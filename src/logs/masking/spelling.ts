@@ -29,6 +29,8 @@ export interface Spelling {
   lastMask: number;
   /** `=` at the end, when nothing follows the secret. */
   padding: number;
+  /** Whether a text may have backslashes before units. */
+  punctuated: boolean;
   /** The bytes, when the text may be compared as it is, before anything else is tried. */
   plain: Uint8Array | undefined;
 }
@@ -88,12 +90,20 @@ export function textSpelling(secret: string): Spelling {
     firstMask: allBits,
     lastMask: allBits,
     padding: 0,
+    punctuated: units.some(isPunctuation),
     plain: simple ? Buffer.from(text, 'latin1') : undefined,
   };
 }
 
 function isBlank(char: string): boolean {
   return char === ' ' || (char >= '\t' && char <= '\r');
+}
+
+/** Signs of ASCII that a backslash may stand before without a meaning of its own. */
+export function isPunctuation(code: number): boolean {
+  if (code <= 0x20 || code >= 0x7f || (code >= 0x30 && code <= 0x39)) return false;
+  const letter = code | 0x20;
+  return letter < 0x61 || letter > 0x7a;
 }
 
 /** Base64 of `bytes` that begin `offset` bytes (0 to 2) after a boundary of three. */
@@ -112,6 +122,7 @@ export function base64Spelling(bytes: Buffer, offset: number): Spelling {
     firstMask: [0x3f, 0x0f, 0x03][offset] ?? allBits,
     lastMask: lastBits === 0 ? allBits : allBits & (allBits << (6 - lastBits)),
     padding: (3 - ((offset + bytes.length) % 3)) % 3,
+    punctuated: true,
     plain: undefined,
   };
 }
@@ -130,6 +141,7 @@ export function hexSpelling(bytes: Buffer): Spelling {
     firstMask: allBits,
     lastMask: allBits,
     padding: 0,
+    punctuated: false,
     plain: undefined,
   };
 }

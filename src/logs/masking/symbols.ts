@@ -30,9 +30,9 @@ for (let byte = 0; byte < 256; byte += 1) {
   symbolTable[byte] = (symbol ? 8 | (value << 8) : 0) | (introducers.includes(char) ? introduces : 0);
 }
 
-/** Whether a byte is part of the stream. */
-export function isSymbol(byte: number): boolean {
-  return ((symbolTable[byte] ?? 0) & shiftBits) !== 0;
+/** Whether a byte, or a code point, is part of the stream. */
+export function isSymbol(code: number): boolean {
+  return code > 0x7f ? code < 0x11_0000 : ((symbolTable[code] ?? 0) & shiftBits) !== 0;
 }
 
 /** The window after one more byte. */
