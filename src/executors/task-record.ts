@@ -42,7 +42,8 @@ export class TaskRecord {
     const turns = new Map<string, number>();
     const count = (key: string): void => void turns.set(key, (turns.get(key) ?? 0) + 1);
     for (const event of events) {
-      if (event.type === 'step-starting') count(event.key);
+      // A step that goes on was not done inside the work for any value: it is asked for beside it.
+      if (event.type === 'step-ended') count(event.key);
       if (event.type === 'once') {
         const numbered = /^((?:capture|decision).*) \d+$/.exec(event.key);
         if (numbered?.[1] !== undefined) count(numbered[1]);
@@ -52,7 +53,9 @@ export class TaskRecord {
         const { index, logSize: logStart } = event;
         const step = { index, pid: undefined, startTime: undefined, result: undefined, logStart, logEnd: undefined };
         open.set(index, step);
-        this.#steps.set(event.key, [...(this.#steps.get(event.key) ?? []), step]);
+        // One that was never started counts with the one that was, later: it was asked for once.
+        const before = this.#steps.get(event.key)?.filter(({ result }) => result !== undefined) ?? [];
+        this.#steps.set(event.key, [...before, step]);
       } else if (event.type === 'step-started') {
         Object.assign(open.get(event.index) ?? {}, { pid: event.pid, startTime: event.startTime });
       } else if (event.type === 'step-ended') {

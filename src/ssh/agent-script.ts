@@ -30,7 +30,8 @@ const keeperScript = String.raw`
   }
   has_step() {
     for file in $(grep -lsaF "${taskTagVariable}=$${taskTagVariable}" /proc/[0-9]*/environ); do
-      grep -qsaF ${companionVariable}= "$file" || return 0
+      # The first grep found itself, too, and is gone by now.
+      grep -qsaF ${companionVariable}= "$file" || [ ! -e "$file" ] || return 0
     done
     return 1
   }
