@@ -56,7 +56,7 @@ while ! [ -e "$OUTPUT/go" ]; do sleep 0.05; done
 interface Stage {
   server: ScriptedServer;
   output: string;
-  start(more?: Readonly<Record<string, string>>): { child: ChildProcess; err: () => string };
+  start: (more?: Readonly<Record<string, string>>) => { child: ChildProcess; err: () => string };
 }
 
 async function stage(runner: Readonly<Record<string, unknown>> = {}): Promise<Stage> {

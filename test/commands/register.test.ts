@@ -150,6 +150,26 @@ describe('runner register', () => {
     expect(await sent()).toBe('from-env');
   });
 
+  it('takes it from a systemd credential when nothing else gives one; the runner’s own goes where it is told to', async () => {
+    const server = await startRegisterServer();
+    const credentials = tempDir();
+    writeFileSync(join(credentials, 'semaphore-registration-token'), 'good\n', { mode: 0o400 });
+    const cwd = directoryWith({ web_host: server.url, runner: { token_file: 't' } });
+    const env = { CREDENTIALS_DIRECTORY: credentials };
+    expect(await runInProcess(['runner', 'register'], { cwd, env })).toMatchObject({ code: 0, err: '' });
+    expect(read(cwd, 't')).toBe('token-1=');
+  });
+
+  it('shows no credentials of the server’s URL', async () => {
+    const server = await startRegisterServer();
+    const cwd = directoryWith({ web_host: server.url.replace('//', '//user:s3cret@') });
+    const env = { SEMAPHORE_RUNNER_REGISTRATION_TOKEN: 'good' };
+    const { code, out, err } = await runInProcess(['runner', 'register'], { cwd, env });
+    expect(code).toBe(0);
+    expect(out).toContain('Registered at http://127.0.0.1:<port>; the token is in');
+    expect(`${out}${err}`).not.toContain('s3cret');
+  });
+
   it('makes an RSA key for servers that encrypt', async () => {
     const server = await startRegisterServer();
     const cwd = directoryWith({ web_host: server.url, runner: { private_key_file: 'keys/runner.pem' } });
@@ -322,6 +342,24 @@ describe('runner unregister', () => {
     writeFileSync(join(cwd, 't'), 'mine\n', { mode: 0o600 });
     expect((await runInProcess(['runner', 'unregister'], { cwd })).code).toBe(0);
     expect(existsSync(join(cwd, 't'))).toBe(false);
+  });
+
+  it('says that a systemd credential has to be removed by others', async () => {
+    const server = await startRegisterServer();
+    server.tokens.add('mine');
+    const credentials = tempDir();
+    writeFileSync(join(credentials, 'semaphore-runner-token'), 'mine', { mode: 0o400 });
+    const cwd = directoryWith({ web_host: server.url });
+    const { code, err } = await runInProcess(['runner', 'unregister'], {
+      cwd,
+      env: { CREDENTIALS_DIRECTORY: credentials },
+    });
+    expect({ code, err }).toEqual({
+      code: 0,
+      err: 'Warning: the token came from a systemd credential; remove it from the unit\n',
+    });
+    expect(server.tokens.size).toBe(0);
+    expect(read(credentials, 'semaphore-runner-token')).toBe('mine');
   });
 
   it('is content with a server that does not know the runner', async () => {
