@@ -51,7 +51,7 @@ const startScript = `
   for tool in ssh-agent setsid; do
     command -v $tool >/dev/null || { echo "$tool is not installed" >&2; exit 127; }
   done
-  rm -f -- "$1"
+  [ ! -e "$1" ] || rm -f -- "$1"
   said=$(setsid ssh-agent -a "$1" /bin/sh -c "$0" semaphore-agent "$@" 2>&1 </dev/null &)
   echo "$said"
 `;

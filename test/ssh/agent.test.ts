@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { readKey, startSshAgent, type AgentHost, type AgentKey } from '../../src/ssh/index.ts';
 import { makeKey, startSshd, type TestSshd } from '../support/sshd.ts';
+import { pathWithout } from '../support/path-without.ts';
+import { eventually } from '../support/runner.ts';
 import { testTaskHost } from '../support/task-host.ts';
 import { needs } from '../support/tools.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -80,6 +83,15 @@ describe.skipIf(!here)('the ssh-agent of a task', () => {
     expect((await ssh(socketPath, 'echo', 'hello')).stdout).toBe('hello\n');
   });
 
+  it('logs in with an encrypted Ed25519 key in the form of OpenSSL', async () => {
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const form = { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'open sesame' } as const;
+    const key = await readKey(privateKey.export(form).toString(), 'open sesame', 'pkcs8');
+    sshd.authorize(`ssh-ed25519 ${key.publicBlob.toString('base64')}`);
+    const { socketPath } = await agentWith([key]);
+    expect((await ssh(socketPath, 'echo', 'hello')).stdout).toBe('hello\n');
+  });
+
   it('takes keys with CRLF and without a last line end, and offers several', async () => {
     const wrong = makeKey(directory, { name: 'stranger' });
     const right = makeKey(directory, { name: 'crlf' });
@@ -146,3 +158,104 @@ describe.skipIf(!here)('the ssh-agent of a task', () => {
     await expect(readKey(given, passphrase, 'x')).rejects.toThrow(expected);
   });
 });
+
+describe.skipIf(!here)('an ssh-agent that an earlier runner started', () => {
+  async function keyOf(name: string): Promise<AgentKey> {
+    return await readKey(makeKey(tempDir(), { name }).privateKey, '', name);
+  }
+
+  function processesOf({ socketPath }: { socketPath: string }): number[] {
+    return readFileSync(socketPath.replace(/\.sock$/, '.pids'), 'utf8')
+      .trim()
+      .split(' ')
+      .map(Number);
+  }
+
+  const lives = (pid: number): boolean => !['Z', 'X', undefined].includes(stateOf(pid));
+
+  it('is taken over with its socket and its keys, and ended', async () => {
+    const { host } = await testTaskHost();
+    const [key, directory] = [await keyOf('a'), tempDir()];
+    const first = await agentWith([key], directory, host);
+    const pids = processesOf(first);
+    const second = await agentWith([key], directory, {
+      ...host,
+      assist: () => Promise.reject(new Error('not needed')),
+    });
+    expect(second.socketPath).toBe(first.socketPath);
+    expect(processesOf(second)).toEqual(pids);
+    await second.close();
+    await eventually(() => !pids.some(lives), 60_000);
+  });
+
+  it('is replaced at the same place when it has other keys, or is gone', async () => {
+    const { host } = await testTaskHost();
+    const [key, directory] = [await keyOf('a'), tempDir()];
+    const first = await agentWith([await keyOf('b')], directory, host);
+    const old = processesOf(first);
+    const second = await agentWith([key], directory, host);
+    expect(second.socketPath).toBe(first.socketPath);
+    expect(await listed(second.socketPath)).toBe(1);
+    // Its keeper sees that another one is in its place.
+    await eventually(() => !old.some(lives), 60_000);
+    for (const pid of processesOf(second)) process.kill(pid, 'SIGKILL');
+    const third = await agentWith([key], directory, host);
+    expect(third.socketPath).toBe(first.socketPath);
+    expect(await listed(third.socketPath)).toBe(1);
+  });
+
+  it('is found again where paths are too long for a socket, unless the place belongs to another user now', async () => {
+    const { host } = await testTaskHost();
+    const [key, deep] = [await keyOf('a'), join(tempDir(), 'd'.repeat(120))];
+    mkdirSync(deep);
+    const places = new Map<string, unknown>();
+    const recorded: AgentHost = {
+      ...host,
+      once: async (name, work) => {
+        if (!places.has(name)) places.set(name, await work());
+        return places.get(name) as Awaited<ReturnType<typeof work>>;
+      },
+    };
+    const first = await agentWith([key], deep, recorded);
+    expect((await agentWith([key], deep, recorded)).socketPath).toBe(first.socketPath);
+    await first.close();
+    expect((await agentWith([key], deep, recorded)).socketPath).toBe(first.socketPath);
+    if (process.getuid?.() !== 0) return;
+    chownSync(join(first.socketPath, '..'), 12345, 12345);
+    await expect(agentWith([key], deep, recorded)).rejects.toThrow('belongs to somebody else');
+  });
+
+  it('kills nothing that its file of process ids may name by now', async () => {
+    const { host } = await testTaskHost();
+    const [key, directory] = [await keyOf('a'), tempDir()];
+    const first = await agentWith([key], directory, host);
+    const file = first.socketPath.replace(/\.sock$/, '.pids');
+    const pids = processesOf(first);
+    writeFileSync(file, '1 1\n');
+    const second = await agentWith([key], directory, host);
+    await second.close();
+    expect(stateOf(1)).not.toBe(undefined);
+    await eventually(() => !pids.some(lives), 60_000);
+  });
+
+  it('is not to be had without OpenSSH: that is said', async () => {
+    const [key, { host }] = [await keyOf('a'), await testTaskHost()];
+    const path = pathWithout('ssh-agent');
+    const starting = startSshAgent({ keys: [key], name: 'agent-1', directory: tempDir(), env: { PATH: path }, host });
+    await expect(starting).rejects.toThrow('An ssh-agent cannot be started (ssh-agent is not installed).');
+  });
+
+  async function listed(socket: string): Promise<number> {
+    const { stdout } = await execute('ssh-add', ['-l'], { env: { ...env, SSH_AUTH_SOCK: socket } });
+    return stdout.trim().split('\n').length;
+  }
+});
+
+function stateOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat[stat.lastIndexOf(')') + 2];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Workspace } from '../../src/workspace/index.ts';
@@ -124,5 +134,99 @@ describe('clear_cache', () => {
     const { room } = workspace();
     expect(await room.clear()).toEqual({ removed: [], failed: [] });
     expect(await room.clear(7)).toEqual({ removed: [], failed: [] });
+  });
+});
+
+describe('a task that another process goes on with', () => {
+  const name = 'repository_3_template_33_main_0';
+
+  /** What a killed runner leaves of task 2, which has the second of everything, because task 1 had the first. */
+  async function killed() {
+    const root = join(tempDir(), 'work');
+    const room = new Workspace({ root });
+    await (await room.openTask(7, 1)).takeHome(3, 33);
+    const [first, task] = [await room.openTask(7, 3), await room.openTask(7, 2)];
+    first.takeCheckout(name);
+    const tree = task.takeCheckout(name);
+    const mirror = task.shareMirror(3, 'u');
+    const home = await task.takeHome(3, 33);
+    const file = await task.writePrivate('plan', 'written by the tool meanwhile');
+    await room.close();
+    return { root, tree, mirror, home, file, project: task.project, private: task.private };
+  }
+
+  it('has the same directories and files again, and nobody else gets them before', async () => {
+    const before = await killed();
+    expect(before.tree).toBe(join(before.project, `${name}_2`));
+    const room = new Workspace({ root: before.root });
+    room.reserve(7, 2);
+    const other = await room.openTask(7, 4);
+    expect([other.takeCheckout(name), other.takeCheckout(name)]).toEqual([
+      join(before.project, name),
+      join(before.project, `${name}_3`),
+    ]);
+    const task = await room.openTask(7, 2, undefined, { resumed: true });
+    expect(task.takeCheckout(name)).toBe(before.tree);
+    expect(task.shareMirror(3, 'u')).toBe(before.mirror);
+    expect(await task.takeHome(3, 33)).toEqual(before.home);
+    expect(await task.writePrivate('plan', '')).toBe(before.file);
+    expect(readFileSync(before.file, 'utf8')).toBe('written by the tool meanwhile');
+    // Another one of the same name is new.
+    expect(task.takeCheckout(name)).toBe(join(before.project, `${name}_4`));
+    await task.close();
+    expect(existsSync(before.private)).toBe(false);
+    expect((await room.openTask(7, 5)).takeCheckout(name)).toBe(before.tree);
+  });
+
+  it('is spared by the sweep and by clear_cache', async () => {
+    const before = await killed();
+    mkdirSync(before.tree);
+    const room = new Workspace({ root: before.root });
+    const { removed } = await room.sweep({ spare: new Set([2]) });
+    expect(removed.toSorted()).toEqual([join(before.project, 'task_1'), join(before.project, 'task_3')]);
+    await room.clear();
+    expect([before.tree, before.file].map((path) => existsSync(path))).toEqual([true, true]);
+    await (await room.openTask(7, 2, undefined, { resumed: true })).close();
+    await room.clear();
+    expect(existsSync(before.tree)).toBe(false);
+  });
+
+  it('has no other places than its project has, whatever a tool wrote into its notes', async () => {
+    const before = await killed();
+    const notes = join(before.private, '.leases');
+    writeFileSync(notes, 'alone ../../etc\nalone /etc\nshared ..\nalone repository_1/x\nrubbish\n');
+    const room = new Workspace({ root: before.root });
+    const task = await room.openTask(7, 2, undefined, { resumed: true });
+    expect(task.takeCheckout(name)).toBe(join(before.project, name));
+    await task.close();
+    mkdirSync(before.private);
+    symlinkSync('/dev/zero', notes);
+    await (await room.openTask(7, 2, undefined, { resumed: true })).close();
+  });
+
+  it('begins anew where nothing is left', async () => {
+    const room = new Workspace({ root: join(tempDir(), 'work') });
+    room.reserve(7, 2);
+    const task = await room.openTask(7, 2, undefined, { resumed: true });
+    expect(existsSync(task.private)).toBe(true);
+    await task.close();
+  });
+
+  it.runIf(process.getuid?.() === 0)('follows no link that the user of its tools has put in its way', async () => {
+    const [root, victim] = [join(tempDir(), 'work'), tempDir()];
+    chmodSync(victim, 0o755);
+    const owner = { uid: 65534, gid: 65534 };
+    const room = new Workspace({ root });
+    const task = await room.openTask(7, 2, owner);
+    const { home } = await task.takeHome(3, 33);
+    for (const path of [task.private, home]) {
+      rmSync(path, { recursive: true });
+      symlinkSync(victim, path);
+    }
+    await expect(room.openTask(7, 2, owner, { resumed: true })).rejects.toThrow(/ELOOP|ENOTDIR/);
+    await expect((await room.openTask(7, 6, owner)).takeHome(3, 33)).resolves.toMatchObject({ home: `${home}_2` });
+    await task.close();
+    await expect((await room.openTask(7, 7, owner)).takeHome(3, 33)).rejects.toThrow(/ELOOP|ENOTDIR/);
+    expect([mode(victim), statSync(victim).uid]).toEqual([0o755, 0]);
   });
 });
