@@ -29,7 +29,8 @@ export function captureProcess(spec: ProcessSpec, options: CaptureOptions): Prom
     const message = executable.kind === 'missing' ? `${spec.command} was not found` : `${spec.cwd} does not exist`;
     return Promise.resolve(done({ kind: 'unstartable', code: 'ENOENT', message }));
   }
-  const launch = launchAs(spec, ...withUmask(options.isTool === true, executable.path, spec.args));
+  const env = { ...spec.env, [taskTagVariable]: options.tag, [captureTagVariable]: options.tag };
+  const launch = launchAs(spec, env, ...withUmask(options.isTool === true, executable.path, spec.args));
   if (!launch) return Promise.resolve(done({ kind: 'unstartable', code: 'EPERM', message: setprivMissing }));
   return new Promise((resolve) => {
     const unstartable = (error: unknown): void =>
@@ -37,7 +38,6 @@ export function captureProcess(spec: ProcessSpec, options: CaptureOptions): Prom
     const child = attempt(unstartable, () =>
       spawn(launch.command, launch.args, {
         cwd: spec.cwd,
-        env: { ...spec.env, [taskTagVariable]: options.tag, [captureTagVariable]: options.tag },
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe'],
         ...launch.options,

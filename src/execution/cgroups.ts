@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, readdirSync } from 'node:fs';
 import type { TaskLimits } from '../config/index.ts';
 import { codeOf, messageOf } from '../lib/index.ts';
-import { findCgroupPlaces, runnerLeaf, type CgroupPlace } from './cgroup-layout.ts';
+import { handOn } from './cgroup-delegation.ts';
+import { findCgroupPlaces, type CgroupPlace } from './cgroup-layout.ts';
 import { controllerOf, setLimits } from './cgroup-limits.ts';
 import { enterCommand } from './enter-command.ts';
 import { TaskCgroup, type CgroupUse } from './task-cgroup.ts';
@@ -83,25 +83,17 @@ function planUses(places: readonly CgroupPlace[], limits: TaskLimits): CgroupUse
   const tracking = unified ?? places.find(({ controllers }) => controllers.includes('freezer')) ?? places[0];
   const used = new Set([tracking, ...wanted.map(placeFor)].filter((place) => place !== undefined));
   const uses = [...used].map((place) => ({ place, limits: wanted.filter((name) => placeFor(name) === place) }));
-  const problem = unified && handOn(unified.path, uses.find(({ place }) => place === unified)?.limits ?? []);
+  const problem = unified && handOnProblem(unified.path, uses.find(({ place }) => place === unified)?.limits ?? []);
   return problem ?? uses;
 }
 
-/** Lets cgroups below `path` have limits (version 2). For that no process may be in `path` itself, unless it is the root. */
-function handOn(path: string, limits: readonly (keyof TaskLimits)[]): NoCgroups | undefined {
-  const enabled = readWords(join(path, 'cgroup.subtree_control'));
-  const words = limits.map((name) => controllerOf[name]).filter((name) => !enabled.includes(name));
-  if (words.length === 0) return undefined;
-  const enable = (): void =>
-    writeFileSync(join(path, 'cgroup.subtree_control'), words.map((word) => `+${word}`).join(' '));
+function handOnProblem(path: string, limits: readonly (keyof TaskLimits)[]): NoCgroups | undefined {
+  if (limits.length === 0) return undefined;
   try {
-    try {
-      enable();
-    } catch (error: unknown) {
-      if (codeOf(error) !== 'EBUSY') throw error;
-      leave(path);
-      enable();
-    }
+    handOn(
+      path,
+      limits.map((name) => controllerOf[name]),
+    );
     return undefined;
   } catch (error: unknown) {
     const reason =
@@ -110,13 +102,6 @@ function handOn(path: string, limits: readonly (keyof TaskLimits)[]): NoCgroups 
         : `${path} cannot be divided: ${messageOf(error)}`;
     return { reason, hint: delegateHint };
   }
-}
-
-/** Moves this process one down. */
-function leave(path: string): void {
-  const leaf = join(path, runnerLeaf);
-  mkdirSync(leaf, { recursive: true });
-  writeFileSync(join(leaf, 'cgroup.procs'), '0');
 }
 
 /** Has a process enter a cgroup and end; what goes wrong with that, or undefined. */
@@ -145,14 +130,6 @@ async function tryOut(cgroup: TaskCgroup): Promise<NoCgroups | undefined> {
 function namesIn(path: string): string[] {
   try {
     return readdirSync(path);
-  } catch {
-    return [];
-  }
-}
-
-function readWords(file: string): string[] {
-  try {
-    return readFileSync(file, 'latin1').split(/\s+/).filter(Boolean);
   } catch {
     return [];
   }

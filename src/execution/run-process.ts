@@ -75,11 +75,11 @@ export async function runProcess(spec: ProcessSpec, options: RunProcessOptions):
     opened.push(...entrances);
     const enter = enterCommand(entrances.length, cgroup?.isRequired ? refuse : ':');
     const script = `${umaskCommand()}${firstActs}${markCommand(tag)}${enter}${spec.stdin ? withStdin : ''}${wrapperScript}`;
-    const launch = launchAs(spec, '/bin/sh', ['-c', script, 'semaphore-step', executable.path, ...spec.args]);
+    const env = { ...spec.env, [taskTagVariable]: tag };
+    const launch = launchAs(spec, env, '/bin/sh', ['-c', script, 'semaphore-step', executable.path, ...spec.args]);
     if (!launch) return { kind: 'unstartable', code: 'EPERM', message: setprivMissing };
     const child = spawn(launch.command, launch.args, {
       cwd: spec.cwd,
-      env: { ...spec.env, [taskTagVariable]: tag },
       detached: true,
       stdio: [spec.stdin ? 'pipe' : 'ignore', options.logFd, options.logFd, exitFd, 'pipe', ...entrances],
       ...launch.options,

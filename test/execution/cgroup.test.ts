@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { TaskLimits } from '../../src/config/index.ts';
+import { handOn } from '../../src/execution/cgroup-delegation.ts';
 import { findCgroupPlaces, placesFrom } from '../../src/execution/cgroup-layout.ts';
 import { hitSentence, timesHit, writeLimit } from '../../src/execution/cgroup-limits.ts';
 import { Cgroups, TaskProcesses } from '../../src/execution/index.ts';
@@ -99,6 +100,18 @@ describe('limits of version 2', () => {
     expect(hitSentence('processes', 7, limits)).toBe(
       'The task reached its limit of 100 processes (runner.limits.processes): 7 more could not be started.',
     );
+  });
+});
+
+describe('what a place hands on', () => {
+  it('is what is wanted and not handed on yet', () => {
+    const path = tempDir();
+    const file = join(path, 'cgroup.subtree_control');
+    writeFileSync(file, 'cpu pids\n');
+    handOn(path, ['cpu', 'pids']);
+    expect(readFileSync(file, 'utf8')).toBe('cpu pids\n');
+    handOn(path, ['cpu', 'memory']);
+    expect(readFileSync(file, 'utf8')).toBe('+memory');
   });
 });
 
