@@ -11,7 +11,7 @@ import { codeOf, messageOf, shortageHint, UserError, type Clock } from '../lib/i
 import { createMasker, type LogBatch } from '../logs/index.ts';
 import { isFinished, type AccessKey, type JobData, type ProgressBody, type TaskStatus } from '../protocol/ui/index.ts';
 import type { Commit, Decision, TaskHost, TaskOutcome } from '../tasks/index.ts';
-import type { Logger } from '../telemetry/index.ts';
+import { maskedLogger, type Logger } from '../telemetry/index.ts';
 import { Confirmation } from './confirmation.ts';
 import { jobFormat, readEarlierJob, type EarlierJob, type JobContent } from './earlier-job.ts';
 import { acceptsServerStatus } from './status-rules.ts';
@@ -35,6 +35,8 @@ export interface JobContext {
   timeOuts: { taskTimeoutMs: number | undefined; noOutputTimeoutMs: number | undefined };
   /** There is something to report; `urgent` when somebody waits for it. */
   onNews: (urgent: boolean) => void;
+  /** Removes the files of a task that an earlier process began and this one has ended. */
+  abandon: (taskId: number) => Promise<void>;
   execute: (job: JobData, keys: ReadonlyMap<number, AccessKey>, host: TaskHost) => Promise<TaskOutcome>;
 }
 
@@ -71,6 +73,8 @@ interface Attached {
 export class Job {
   readonly id: number;
   readonly #context: JobContext;
+  /** Knows the secrets of the task. */
+  readonly #logger: Logger;
   readonly #stop = new AbortController();
   readonly #confirmation: Confirmation;
   #state: JobState = 'queued';
@@ -97,6 +101,7 @@ export class Job {
   constructor(id: number, context: JobContext) {
     this.id = id;
     this.#context = context;
+    this.#logger = maskedLogger(context.logger, (text) => this.#attached?.log.mask(text) ?? text);
     this.#confirmation = new Confirmation(this.#stop.signal, () => this.#setStatus('waiting_confirmation'));
   }
 
@@ -135,9 +140,8 @@ export class Job {
   /** Runs the task from beginning to end. Never rejects. */
   async run(data: JobData, keys: ReadonlyMap<number, AccessKey>): Promise<void> {
     if (this.#state !== 'queued') return;
-    const { logger } = this.#context;
     this.#state = 'active';
-    logger.info('Task started', { task_id: this.id });
+    this.#logger.info('Task started', { task_id: this.id });
     try {
       const content: JobContent = { format: jobFormat, job: data, keys: [...keys] };
       const { jobsRoot, seal } = this.#context;
@@ -156,7 +160,7 @@ export class Job {
     try {
       this.#attached?.directory.reseal(seal);
     } catch (error: unknown) {
-      this.#context.logger.error('Cannot make the record of the task readable with the new token', {
+      this.#logger.error('Cannot make the record of the task readable with the new token', {
         task_id: this.id,
         error: messageOf(error),
       });
@@ -257,7 +261,10 @@ export class Job {
 
   #attach(directory: JobDirectory, how: 'new' | 'play' | 'end', secrets: readonly string[] = []): void {
     const { cgroups, clock, onNews, timeOuts } = this.#context;
-    const log = new TaskLog({ ...this.#context, taskId: this.id, directory, onGrowth: () => onNews(false) }, secrets);
+    const log = new TaskLog(
+      { ...this.#context, logger: this.#logger, taskId: this.id, directory, onGrowth: () => onNews(false) },
+      secrets,
+    );
     const processes = new TaskProcesses(directory.tag, {
       cgroup: cgroups?.task(directory.tag),
       takenOver: how !== 'new',
@@ -292,7 +299,7 @@ export class Job {
   #timeOut(cause: string): void {
     if (!this.#isStoppable()) return;
     this.#timedOut = cause;
-    this.#context.logger.warn('Task timed out', { task_id: this.id, cause });
+    this.#logger.warn('Task timed out', { task_id: this.id, cause });
     this.#stop.abort();
   }
 
@@ -315,7 +322,7 @@ export class Job {
   }
 
   async #fail(error: unknown): Promise<void> {
-    this.#context.logger.error('Task failed inside the runner', { task_id: this.id, error: messageOf(error) });
+    this.#logger.error('Task failed inside the runner', { task_id: this.id, error: messageOf(error) });
     const hint = error instanceof UserError ? error.hint : shortageHint(codeOf(error));
     const reason = `The runner could not run this task: ${messageOf(error)}${hint === undefined ? '' : `. ${hint}`}`;
     await this.#conclude({ kind: 'failed', reason });
@@ -325,9 +332,18 @@ export class Job {
   async #endEarlier(outcome: TaskOutcome): Promise<void> {
     try {
       if (this.#attached) await stopRecordedSteps(this.#attached.directory, this.#attached.processes);
+      await this.#abandonFiles();
       await this.#conclude(outcome);
     } catch (error: unknown) {
       await this.#fail(error);
+    }
+  }
+
+  async #abandonFiles(): Promise<void> {
+    try {
+      await this.#context.abandon(this.id);
+    } catch (error: unknown) {
+      this.#context.logger.error('Cannot remove the files of the task', { task_id: this.id, error: messageOf(error) });
     }
   }
 
@@ -344,7 +360,7 @@ export class Job {
     this.#looseMs = this.#context.clock.now();
     if (status === 'success' && outcome.kind === 'success') this.#keepOutputs(outcome.outputs);
     this.#finish(status);
-    this.#context.logger.info('Task finished', { task_id: this.id, status });
+    this.#logger.info('Task finished', { task_id: this.id, status });
   }
 
   #resultOf(outcome: TaskOutcome): { status: TaskStatus; reason: string | undefined } {
@@ -365,7 +381,7 @@ export class Job {
     if (!this.#attached) return [];
     const { hits, left } = await this.#attached.processes.end();
     if (left.length > 0) {
-      this.#context.logger.error('Processes of the task cannot be ended', {
+      this.#logger.error('Processes of the task cannot be ended', {
         task_id: this.id,
         pids: left.map(({ pid }) => pid).join(','),
       });
@@ -380,7 +396,7 @@ export class Job {
     try {
       this.#attached?.directory.record({ type: 'outputs', document });
     } catch (error: unknown) {
-      this.#context.logger.error('Cannot record the outputs of the task', {
+      this.#logger.error('Cannot record the outputs of the task', {
         task_id: this.id,
         error: messageOf(error),
       });
@@ -391,7 +407,7 @@ export class Job {
     try {
       this.#attached?.host.log(line);
     } catch (error: unknown) {
-      this.#context.logger.error('Cannot write to the task log', { task_id: this.id, error: messageOf(error) });
+      this.#logger.error('Cannot write to the task log', { task_id: this.id, error: messageOf(error) });
     }
   }
 
@@ -417,7 +433,7 @@ export class Job {
     try {
       this.#attached?.directory.record({ type: 'status', status });
     } catch (error: unknown) {
-      this.#context.logger.error('Cannot record the status of the task', { task_id: this.id, error: messageOf(error) });
+      this.#logger.error('Cannot record the status of the task', { task_id: this.id, error: messageOf(error) });
     }
     this.#context.onNews(false);
   }

@@ -83,6 +83,7 @@ export class Runner {
       cgroups,
       timeOuts: runner,
       onNews: (urgent) => this.#reporter.notify(urgent),
+      abandon: (taskId) => this.#workspace.abandon(taskId),
       execute: (job, keys, host) => this.#execute(job, keys, host),
     };
     this.#jobs = new Jobs({

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync, renameSync, utimesSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, utimesSync } from 'node:fs';
 import { link, lstat, open, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { codeOf, messageOf, removeTree, systemClock, UserError, type Clock } from '../lib/index.ts';
 import { chooseUnneeded, isNeeded, keptIn, namesIn, type CleanUpLimits } from './clean-up.ts';
 import { ensurePrivate, ensureRoot, type Owner } from './directories.ts';
@@ -177,6 +177,19 @@ export class Workspace {
     return result;
   }
 
+  /** Removes what an earlier process left of a task that was reserved and is ended instead of gone on with, and gives back the rest. */
+  async abandon(taskId: number): Promise<void> {
+    for (const [path, holdings] of this.#reserved) {
+      if (basename(path) !== taskName(taskId)) continue;
+      this.#reserved.delete(path);
+      try {
+        await removeTree(path, dirname(path));
+      } finally {
+        holdings.release();
+      }
+    }
+  }
+
   /**
    * Removes checkouts, mirrors and homes that no task has used for a while, and of the others the least recently used until
    * what is left fits. Projects in which another runner has a task are left alone.
@@ -202,7 +215,7 @@ export class Workspace {
 
   /** Synchronous: nobody else may come in between. */
   #reserveAll(taskIds: ReadonlySet<number>): void {
-    const inside = (path: string): string[] => readdirSync(path);
+    const inside = (path: string): string[] => (existsSync(path) ? readdirSync(path) : []);
     for (const project of inside(this.root).filter((name) => /^project_\d+$/.test(name))) {
       const names = inside(join(this.root, project));
       for (const id of taskIds) if (names.includes(taskName(id))) this.#reserve(join(this.root, project), id);

@@ -41,6 +41,7 @@ export function jobContext(root: string, execute: JobContext['execute'], more: P
     ownSecrets: [],
     timeOuts: { taskTimeoutMs: undefined, noOutputTimeoutMs: undefined },
     onNews: () => undefined,
+    abandon: () => Promise.resolve(),
     execute,
     ...more,
   };
