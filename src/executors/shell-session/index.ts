@@ -1,0 +1,4 @@
+export type { CommandTransport } from './command-transport.ts';
+export type { OutputConsumer } from './output-chunks.ts';
+export { ShellSession, type CommandResult, type ShellSessionOptions } from './shell-session.ts';
+export type { StartResult } from './shell-start.ts';
