@@ -78,6 +78,14 @@ describe('a bash task whose runner is killed', () => {
     }
   });
 
+  it('is stopped as it should be by a runner that has only just come', { timeout: 120_000 }, async () => {
+    const task = bashTask(`trap 'echo tidying up; exit 3' TERM\n${gated}`);
+    expect(await task.live({ during: 'run', when: join(task.out, 'waits') })).toBe(undefined);
+    expect(await task.stop()).toMatchObject({ outcome: { kind: 'stopped' }, survivors: 0 });
+    expect(task.log().at(-1)).toBe('tidying up');
+    expect(task.leftovers()).toEqual([]);
+  });
+
   it.runIf(needs('ssh-agent') && needs('ssh-add'))(
     'has its SSH key meanwhile, and no agent is left when nobody comes back',
     { timeout: 120_000 },

@@ -36,6 +36,8 @@ export interface KilledTask {
   work: string;
   /** Starts a runner that begins the task or goes on with it. Undefined when it was killed. */
   live(kill?: KillPoint): Promise<Life | undefined>;
+  /** The same with a runner that is to stop the task. */
+  stop(): Promise<Life | undefined>;
   /** The log so far, without what differs from task to task. */
   log(): string[];
   /** Keys of the steps that were started, in order. */
@@ -68,20 +70,18 @@ export function killedTask({ config, decision, hostEnv, job, keys }: KilledTaskO
     open?.close();
     return list;
   };
+  const life = (): LifeOptions => ({
+    directory,
+    job,
+    keys: [...keys],
+    config: config(work),
+    hostEnv: { PATH: process.env['PATH'] ?? '', HOME: work, ...hostEnv },
+    decision,
+  });
   return {
     work,
-    live: async (kill) => {
-      const life: LifeOptions = {
-        directory,
-        job,
-        keys: [...keys],
-        config: config(work),
-        hostEnv: { PATH: process.env['PATH'] ?? '', HOME: work, ...hostEnv },
-        decision,
-        kill,
-      };
-      return await live(directory, life);
-    },
+    live: (kill) => live(directory, { ...life(), kill }),
+    stop: () => live(directory, { ...life(), stopped: true }),
     log: () => {
       const text = readFileSync(join(directory, 'jobs', '1', 'output.log'), 'utf8');
       return text.replaceAll(directory, '<directory>').split('\n').slice(0, -1);

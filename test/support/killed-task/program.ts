@@ -27,6 +27,8 @@ export interface LifeOptions {
   /** What the user decides; without it nobody ever does. */
   decision?: Decision | undefined;
   kill?: KillPoint | undefined;
+  /** The task is to stop from the beginning of this life. */
+  stopped?: boolean | undefined;
 }
 
 void main();
@@ -45,7 +47,7 @@ async function main(): Promise<void> {
     directory,
     processes,
     resumed,
-    signal: new AbortController().signal,
+    signal: options.stopped === true ? AbortSignal.abort() : new AbortController().signal,
     addSecret: () => {},
     setCommit: () => {},
     setStatus: (status) => statuses.push(status),
