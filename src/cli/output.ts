@@ -16,6 +16,15 @@ export function warn(line: string): void {
   note(`Warning: ${line}`);
 }
 
+/** For commands that go on: output that cannot be written (a full disk, a closed pipe) is no reason to end. */
+export function outliveOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    // The parser of the command line has one that throws.
+    stream.removeAllListeners('error');
+    stream.on('error', () => undefined);
+  }
+}
+
 /** The lines of a failure on standard error; in a terminal what and where stand out from what to do. */
 export async function printFailure({ lines: [what, ...rest] }: Failure): Promise<void> {
   if (what === undefined) return;

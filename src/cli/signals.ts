@@ -1,3 +1,5 @@
+import { outliveOutput } from './output.ts';
+
 /** The ways to end a long-running command; the shape the runner expects. */
 export interface ShutdownSignals {
   /** Aborted by the first signal; its reason is the signal's name. */
@@ -16,9 +18,11 @@ export interface ShutdownListener {
 
 /**
  * The first SIGTERM or SIGINT asks to finish, the second to cancel; further ones change nothing, because cancelling always
- * ends. SIGHUP is left alone on purpose: under `nohup` it is ignored, and a handler would undo that.
+ * ends. SIGHUP is left alone on purpose: under `nohup` it is ignored, and a handler would undo that. From now on nothing but a
+ * signal ends the command: not what it cannot print either.
  */
 export function listenForShutdown(target: Pick<NodeJS.Process, 'on' | 'off'> = process): ShutdownListener {
+  outliveOutput();
   const drain = new AbortController();
   const cancel = new AbortController();
   const leave = new AbortController();

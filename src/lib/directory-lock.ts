@@ -48,7 +48,9 @@ export async function lockDirectory(directory: string, options: DirectoryLockOpt
   }
   return {
     release: async () => {
-      if ((await contentOf(path)) === own) await rm(path, { force: true });
+      // What cannot be removed does not count any more once this process is gone.
+      if ((await contentOf(path).catch(() => undefined)) === own)
+        await rm(path, { force: true }).catch(() => undefined);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { canMount, SmallDisk } from '../support/small-disk.ts';
@@ -85,6 +85,28 @@ describe.runIf(canMount())('a disk under the state directory that is full', () =
     const log = await world.api.log(id);
     expect(log.filter((line) => ['began', 'first', 'second'].includes(line))).toEqual(['began', 'first', 'second']);
     await expectWorking(world);
+  });
+});
+
+describe.runIf(canMount())('a disk under the log of the runner that is full', () => {
+  it('does not end it; what it has to say waits for space', async () => {
+    const disk = SmallDisk.mount(1);
+    const world = await worldAt({ stateDir: join(tempDir(), 'state') });
+    world.register();
+    const log = join(disk.path, 'runner.log');
+    writeFileSync(log, '');
+    disk.fill();
+    const runner = world.startRunner({}, log);
+    // Both ways out are closed: the log, and the line on standard output.
+    await expectWorking(world);
+    await expectWorking(world);
+    expect(runner.child.exitCode).toBeNull();
+    expect(runner.output()).toBe('');
+    disk.free();
+    await expectWorking(world);
+    await expect.poll(() => runner.output(), { timeout: 30_000 }).toMatch(/Task started task_id=1[^]*task_id=3/);
+    process.kill(runner.pid, 'SIGTERM');
+    expect((await world.end(runner)).code).toBe(0);
   });
 });
 

@@ -67,7 +67,7 @@ export async function worldAt(options: PlaceOptions): Promise<Place> {
       await world.end(server);
       server = await world.startServer();
     },
-    startRunner: (more = {}) => world.startRunner({ ...env, ...more }),
+    startRunner: (more = {}, log) => world.startRunner({ ...env, ...more }, log),
   };
 }
 

@@ -38,7 +38,8 @@ export interface World {
   startServer(): Promise<RunningProgram>;
   /** Registers the runner; the first `startRunner` does so by itself. */
   register(): void;
-  startRunner(env?: Readonly<Record<string, string>>): RunningProgram;
+  /** `log` is where its output goes, when that is not in `directory`. */
+  startRunner(env?: Readonly<Record<string, string>>, log?: string): RunningProgram;
   /** Waits until nothing of any task is left, no process and no cgroup, and fails when something stays. */
   expectNoSurvivors(): Promise<void>;
   /** Waits for a program to end. */
@@ -90,8 +91,9 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   };
   const runnerEnv = { ...env, PATH: options.runnerPath ?? path };
   const programs: RunningProgram[] = [];
-  const start = (name: string, args: string[], environment: Readonly<Record<string, string>>) => {
-    const program = startProgram(args, { cwd: directory, env: environment, log: join(directory, `${name}.log`) });
+  const start = (name: string, args: string[], environment: Readonly<Record<string, string>>, log?: string) => {
+    const own = join(directory, `${name}.log`);
+    const program = startProgram(args, { cwd: directory, env: environment, log: log ?? own });
     programs.push(program);
     return program;
   };
@@ -133,9 +135,9 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       }
       return program;
     },
-    startRunner(more = {}) {
+    startRunner(more = {}, log) {
       if (!registered) register();
-      return start('runner', ['runner', 'start', '--config', runnerFile], { ...runnerEnv, ...more });
+      return start('runner', ['runner', 'start', '--config', runnerFile], { ...runnerEnv, ...more }, log);
     },
     async expectNoSurvivors() {
       const left = () => [...processesWith(mark), ...cgroupsOfRunners(join(directory, 'work'))];
