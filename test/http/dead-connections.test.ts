@@ -74,7 +74,7 @@ describe.runIf(needs('openssl'))('a connection that died without a word', () => 
     await expect(get(transport, url, 300)).rejects.toMatchObject({ kind: 'timeout', retryable: true });
     // The other idle one was as dead; it was not kept for the next request to run into.
     expect(await get(transport, url)).toBe('ok');
-    await expect.poll(gateway.open).toBe(1);
+    await expect.poll(gateway.open, { timeout: 20_000 }).toBe(1);
     expect(gateway.connections()).toBe(3);
   });
 

@@ -173,6 +173,7 @@ describe('bodies', () => {
     const seen: string[] = [];
     const url = await serve({}, (router) => {
       router.route('PUT', '/it', async (context) => {
+        setImmediate(() => request.destroy());
         await context.body().catch((error: unknown) => {
           seen.push(String(error));
           throw error;
@@ -183,8 +184,7 @@ describe('bodies', () => {
     const request = httpRequest(`${url}/it`, { method: 'PUT', headers: { 'content-length': 100 } });
     request.on('error', () => undefined);
     request.write('half');
-    setTimeout(() => request.destroy(), 50);
-    await expect.poll(() => seen).toEqual(['RefusedRequest: the request body broke off']);
+    await expect.poll(() => seen, { timeout: 20_000 }).toEqual(['RefusedRequest: the request body broke off']);
   });
 });
 
@@ -204,6 +204,7 @@ describe('a peer that leaves', () => {
     const seen: string[] = [];
     const url = await serve({}, (router) => {
       router.route('PUT', '/it', async (context) => {
+        request.destroy();
         await new Promise((resolve) => setTimeout(resolve, 120));
         await context.body().catch((error: unknown) => seen.push(String(error)));
         return noContent();
@@ -212,8 +213,7 @@ describe('a peer that leaves', () => {
     const request = httpRequest(`${url}/it`, { method: 'PUT', headers: { 'content-length': 100 } });
     request.on('error', () => undefined);
     request.write('half');
-    setTimeout(() => request.destroy(), 30);
-    await expect.poll(() => seen).toEqual(['RefusedRequest: the request body broke off']);
+    await expect.poll(() => seen, { timeout: 20_000 }).toEqual(['RefusedRequest: the request body broke off']);
   });
 
   it('in the middle of a stream is not reported as an error', async () => {
@@ -237,7 +237,7 @@ describe('a peer that leaves', () => {
     const request = httpRequest(`${url}/stream`, (response) => response.once('data', () => request.destroy()));
     request.on('error', () => undefined);
     request.end();
-    await expect.poll(() => destroyed).toBe(true);
+    await expect.poll(() => destroyed, { timeout: 20_000 }).toBe(true);
     expect(seen).toEqual([]);
   });
 });

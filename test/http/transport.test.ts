@@ -259,7 +259,7 @@ describe('kept-alive connections', () => {
     const transport = await open();
     await transport.request(ask(url));
     transport.close();
-    await expect.poll(() => closed).toBe(1);
+    await expect.poll(() => closed, { timeout: 20_000 }).toBe(1);
   });
 });
 

@@ -75,7 +75,7 @@ describe('a WebSocket', () => {
     expect(String(data)).toBe('alice: hello');
     expect(texts).toEqual(['hello']);
     client.close();
-    await expect.poll(closed).toBe(1);
+    await expect.poll(closed, { timeout: 20_000 }).toBe(1);
     peers[0]?.send('too late');
     peers[0]?.close();
   });
@@ -121,7 +121,7 @@ describe('a WebSocket', () => {
     quick.on('message', () => {
       received += 1;
     });
-    await expect.poll(() => peers.length).toBe(2);
+    await expect.poll(() => peers.length, { timeout: 20_000 }).toBe(2);
     for (let round = 0; round < 400 && closed() === 0; round += 1) {
       for (const peer of peers) peer.send('x'.repeat(100_000));
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -151,7 +151,7 @@ describe('a WebSocket', () => {
     );
     await new Promise((resolve) => socket.once('data', resolve));
     socket.write(Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff]));
-    await expect.poll(closed).toBe(1);
+    await expect.poll(closed, { timeout: 20_000 }).toBe(1);
     socket.destroy();
     const client = join(`${url}/api/ws`);
     await once(client, 'open');
