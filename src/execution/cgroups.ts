@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, readdirSync } from 'node:fs';
+import { closeSync, readdirSync, rmdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { TaskLimits } from '../config/index.ts';
 import { codeOf, messageOf } from '../lib/index.ts';
 import { handOn } from './cgroup-delegation.ts';
@@ -26,6 +27,9 @@ export interface NoCgroups {
 
 const delegateHint =
   'Run as root, or as a systemd service with Delegate=yes; in a container the cgroup file system must be writable. Or remove runner.limits.';
+
+/** An empty cgroup of this age belongs to nobody any more, milliseconds. */
+const oldMs = 86_400_000;
 
 /** The cgroups of a runner's tasks. */
 export class Cgroups {
@@ -55,13 +59,17 @@ export class Cgroups {
     return new TaskCgroup(this.#uses, `${this.#prefix}${tag}`, this.#limits);
   }
 
-  /** Ends and removes what earlier runners of the same owner left, but for the tasks with the tags of `keep`. Returns how many. */
+  /**
+   * Ends and removes what earlier runners of the same owner left, but for the tasks with the tags of `keep`. Returns how many. What
+   * others have left is removed when it is old and empty: whoever still needs it makes it again.
+   */
   async removeLeftovers(keep: ReadonlySet<string>): Promise<number> {
     const names = new Set(this.#uses.flatMap(({ place }) => namesIn(place.path)));
     const tags = [...names]
       .filter((name) => name.startsWith(this.#prefix))
       .map((name) => name.slice(this.#prefix.length));
     const left = tags.filter((tag) => !keep.has(tag));
+    for (const { place } of this.#uses) removeOldOnes(place.path);
     const removals = await Promise.all(left.map((tag) => this.task(tag).remove()));
     return removals.filter(Boolean).length;
   }
@@ -124,6 +132,16 @@ async function tryOut(cgroup: TaskCgroup): Promise<NoCgroups | undefined> {
   } finally {
     for (const fd of entrances) closeSync(fd);
     await cgroup.remove();
+  }
+}
+
+function removeOldOnes(path: string): void {
+  for (const name of namesIn(path).filter((each) => /^semaphore-[\da-f]{8}-/.test(each))) {
+    try {
+      if (Date.now() - statSync(join(path, name)).mtimeMs > oldMs) rmdirSync(join(path, name));
+    } catch {
+      // In use, or gone meanwhile.
+    }
   }
 }
 

@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { existsSync, mkdirSync, openSync, readFileSync, rmdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { TaskLimits } from '../../src/config/index.ts';
 import { handOn } from '../../src/execution/cgroup-delegation.ts';
 import { findCgroupPlaces, placesFrom } from '../../src/execution/cgroup-layout.ts';
@@ -285,6 +285,18 @@ describe.runIf(limited)('after a runner that was killed', () => {
     await found.end();
     await step.result;
     await step.survivors.expectNone();
+  });
+
+  it('what others have left is removed when it is old and nobody is in it', async () => {
+    const [directory = ''] = limited?.task('x').directories.map(dirname) ?? [];
+    const names = ['semaphore-0123abcd-1-old', 'semaphore-0123abcd-2-new', 'other-0123abcd-1-old'];
+    const paths = names.map((name) => join(directory, name));
+    for (const path of paths) mkdirSync(path);
+    onTestFinished(() => paths.filter(existsSync).forEach((path) => rmdirSync(path)));
+    const twoDaysAgo = new Date(Date.now() - 2 * 86_400_000);
+    for (const path of [paths[0], paths[2]]) utimesSync(path ?? '', twoDaysAgo, twoDaysAgo);
+    await limited?.removeLeftovers(new Set());
+    expect(paths.map((path) => existsSync(path))).toEqual([false, true, true]);
   });
 
   it('cgroups that no task needs are removed with what is in them, but not those of others', async () => {
