@@ -3,6 +3,7 @@ import { hideEnvironment } from '../lib/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { GlobalFlags } from './base-command.ts';
 import { warn } from './output.ts';
+import { leastOwnSecret, ownSecrets } from './own-secrets.ts';
 import { lastConfigFile } from './state.ts';
 
 type Overrides = Pick<LoadRunnerConfigOptions, 'flags'> & {
@@ -29,6 +30,8 @@ export async function loadConfig(global: GlobalFlags, overrides: Overrides = {})
     fallbackFile: lastConfigFile,
     ...overrides,
   });
+  const { registrationToken, token } = loaded.config.runner;
+  for (const secret of [registrationToken, token]) if (secret !== undefined) ownSecrets.add(secret);
   for (const name of loaded.sensitiveEnv) delete process.env[name];
   return { ...loaded, environmentHidden: hideEnvironment() };
 }
@@ -40,14 +43,17 @@ export async function loadConfigAloud(global: GlobalFlags, overrides: Overrides 
   return loaded;
 }
 
-/** Opens the log; `secrets` may grow later, and none of them is ever written. */
-export async function openLog(global: GlobalFlags, secrets: ReadonlySet<string> = new Set()): Promise<Logger> {
-  const { createLogger } = await import('../telemetry/index.ts');
+/** Opens the log. None of the secrets that are known, then or later, is ever written. */
+export async function openLog(global: GlobalFlags): Promise<Logger> {
+  const [{ createLogger }, { growingMask }] = await Promise.all([
+    import('../telemetry/index.ts'),
+    import('../logs/index.ts'),
+  ]);
   return createLogger({
     level: global['log-level'],
     format: global['log-format'],
     debugFilter: global['debug-filter'],
     destination: 'stderr',
-    mask: (text) => [...secrets].reduce((masked, secret) => masked.replaceAll(secret, '***'), text),
+    mask: growingMask(ownSecrets, leastOwnSecret),
   });
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { LoadedConfig } from '../config/index.ts';
 import { messageOf, UserError } from '../lib/index.ts';
 import { note } from './output.ts';
+import { ownSecrets } from './own-secrets.ts';
 
 export interface RegistrationTokenFlags {
   'registration-token-file'?: string | undefined;
@@ -44,5 +45,6 @@ export function requireToken(text: string, place: string): string {
   const token = text.trim();
   if (token === '') throw new UserError(`the token is empty: ${place} has nothing in it`);
   if (/\s/.test(token)) throw new UserError(`the token is malformed: ${place} has more than one word in it`);
+  ownSecrets.add(token);
   return token;
 }

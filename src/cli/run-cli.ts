@@ -1,10 +1,11 @@
-import { messageOf, UserError } from '../lib/index.ts';
+import { messageOf, UserError, withoutUrlCredentials } from '../lib/index.ts';
 import { normaliseArgv } from './argv.ts';
 import { toFailure } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { CommandTable } from './help-page.ts';
 import { helpRequest, HelpWanted, isTopicOnly, showHelp } from './help.ts';
 import { note, print, printFailure } from './output.ts';
+import { leastOwnSecret, ownSecrets } from './own-secrets.ts';
 import { Cancelled } from './setup/questions.ts';
 import { unknownCommand } from './unknown-command.ts';
 
@@ -44,8 +45,16 @@ export async function reportStray(
 
 async function report(error: unknown, words: readonly string[], commands: CommandTable): Promise<number> {
   const failure = toFailure(error, { command: commandOf(words, commands), debug: wantsDebug(words) });
-  await printFailure(failure);
+  await printFailure({ ...failure, lines: await maskedLines(failure.lines) });
   return failure.exitCode;
+}
+
+/** Texts of servers, tools and the system may repeat what they were given. */
+async function maskedLines(lines: readonly string[]): Promise<string[]> {
+  const shown = lines.map(withoutUrlCredentials);
+  if (ownSecrets.size === 0) return shown;
+  const { growingMask } = await import('../logs/index.ts');
+  return shown.map(growingMask(ownSecrets, leastOwnSecret));
 }
 
 async function dispatch(words: readonly string[], { root, version, commands }: RunCliOptions): Promise<number> {

@@ -22,3 +22,4 @@ export { processStartTime } from './process-start.ts';
 export { removeTree } from './remove-tree.ts';
 export { shortageHint } from './shortage.ts';
 export { inheritedUmask, restrictUmask } from './umask.ts';
+export { urlCredentials, withoutUrlCredentials } from './url-credentials.ts';

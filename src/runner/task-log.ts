@@ -58,6 +58,7 @@ export class TaskLog {
       time: { ms, sub },
       now: () => clock.now(),
       masker: () => this.#currentMasker(),
+      later: (delay) => setTimeout(options.onGrowth, delay).unref(),
     });
     this.#follower = new Follower({
       path: directory.logPath,

@@ -1,10 +1,9 @@
+import { secretLines, worthMasking } from '../logs/index.ts';
+
 export interface SecretRegistryOptions {
   /** Shorter values are not collected: masking `1` or `no` would shred the log. In characters. */
   minLength: number;
 }
-
-/** The armour of a PEM block and what OpenSSH and PuTTY write around a key: the same in everybody's key, so no secret. */
-const publicLine = /^-----(BEGIN|END) [A-Z0-9 ]+-----$/;
 
 /**
  * Everything a task brought that must not be shown. Collecting only: who prints masks what is in here. A value of several
@@ -14,7 +13,7 @@ export class SecretRegistry {
   readonly #minLength: number;
   readonly #values = new Set<string>();
   readonly #listeners = new Set<(value: string) => void>();
-  #tooShort = 0;
+  readonly #leftOut = new Set<string>();
 
   constructor(options: SecretRegistryOptions) {
     this.#minLength = options.minLength;
@@ -23,11 +22,10 @@ export class SecretRegistry {
   /** Collects `value`; empty and known values change nothing. */
   add(value: string): void {
     if (value.trim() === '') return;
-    const lines = value.split(/\r\n|\r|\n/).map((line) => line.trim());
-    const parts = lines.filter((line) => line !== '' && !publicLine.test(line));
+    const lines = secretLines(value);
     let kept = this.#keep(value);
-    if (lines.length > 1) for (const part of parts) kept = this.#keep(part) || kept;
-    if (!kept) this.#tooShort += 1;
+    if (/[\r\n]/.test(value.trim())) for (const line of lines) kept = this.#keep(line) || kept;
+    if (!kept) this.#leftOut.add(value);
   }
 
   /** What was collected, in the order it came. */
@@ -40,9 +38,9 @@ export class SecretRegistry {
     return this.#values.size;
   }
 
-  /** How often a value was given that is too short to be collected; worth one warning. */
-  get tooShort(): number {
-    return this.#tooShort;
+  /** Number of values that are too short or too common to be masked; worth one warning. */
+  get leftOut(): number {
+    return this.#leftOut.size;
   }
 
   /** Calls `listener` for each value that is collected from now on; returns the way to stop that. */
@@ -52,7 +50,7 @@ export class SecretRegistry {
   }
 
   #keep(value: string): boolean {
-    if (value.length < this.#minLength) return false;
+    if (!worthMasking(value, this.#minLength)) return false;
     if (this.#values.has(value)) return true;
     this.#values.add(value);
     for (const listener of this.#listeners) listener(value);

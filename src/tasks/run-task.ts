@@ -41,8 +41,9 @@ export async function runTask(input: RunTaskInput): Promise<TaskOutcome> {
   if (host.resumed) input.workspace.reserve(job.task.projectId, job.task.id);
   let workspace: TaskWorkspace | undefined;
   try {
-    const secrets = registerSecrets(input);
+    const { leftOut, secrets } = registerSecrets(input);
     host.log(`Preparing: ${job.task.id}`);
+    if (leftOut !== undefined) host.log(leftOut);
     if (host.signal.aborted && !host.resumed) return { kind: 'stopped' };
     const identity = await identityOf(input.config.process, host, input.hostEnv['PATH'] ?? '');
     workspace = await openWorkspace(input, identity.owner);
@@ -69,12 +70,25 @@ async function openWorkspace({ host, job, workspace }: RunTaskInput, owner: Owne
   }
 }
 
-function registerSecrets({ config, host, job, keys }: RunTaskInput): string[] {
+/** Before anything can print them; with what is to be said of those that are not masked. */
+function registerSecrets({ config, host, job, keys }: RunTaskInput): {
+  secrets: string[];
+  leftOut: string | undefined;
+} {
   const registry = new SecretRegistry({ minLength: config.runner.masking.minLength });
   collectSecrets(job, keys, registry);
   const secrets = registry.values();
   for (const secret of secrets) host.addSecret(secret);
-  return secrets;
+  return { secrets, leftOut: leftOutText(registry.leftOut, config.runner.masking) };
+}
+
+function leftOutText(count: number, masking: RunnerConfig['runner']['masking']): string | undefined {
+  if (count === 0 || !masking.enabled) return undefined;
+  const which = count === 1 ? '1 secret of this task is' : `${count} secrets of this task are`;
+  return (
+    `Warning: ${which} not masked in this log, being shorter than ${masking.minLength} characters ` +
+    '(runner.masking.min_length) or a common word.'
+  );
 }
 
 /** Home of another user that tasks run as; users for services have none of their own, and get the project's directory. */

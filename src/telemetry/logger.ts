@@ -1,5 +1,6 @@
 import { isatty } from 'node:tty';
 import { pino, type Logger as Pino } from 'pino';
+import { withoutUrlCredentials } from '../lib/index.ts';
 import { contextFilter } from './context-filter.ts';
 import { plainFields } from './fields.ts';
 import { humanLine, textLine, type LogRecord } from './lines.ts';
@@ -16,7 +17,7 @@ export interface CreateLoggerOptions {
   colour?: boolean | undefined;
   /** Contexts whose DEBUG lines are written, for example `git,job_*,-sending_progress`; all when undefined. */
   debugFilter?: string | undefined;
-  /** Sees every finished line, so that no call site can leak a secret. */
+  /** Sees every finished line, so that no call site can leak a secret. Credentials in URLs are masked anyway. */
   mask?: ((text: string) => string) | undefined;
 }
 
@@ -41,7 +42,7 @@ export function createLogger(options: CreateLoggerOptions): Logger {
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
-    { write: (line: string) => void sink.write(mask(format(line))) },
+    { write: (line: string) => void sink.write(mask(withoutUrlCredentials(format(line)))) },
   );
   return wrap(root, { filter: contextFilter(options.debugFilter), stacks: options.level === 'DEBUG' });
 }

@@ -162,7 +162,7 @@ describe('a log with secrets', () => {
       '\n',
       '\r\n',
       ' ',
-      'x'.repeat(700),
+      'x'.repeat(70),
       '\u001B[0m',
       'ok: [web1]\n',
       '\\',

@@ -10,8 +10,10 @@ const token = 'kJ8sPq2LmX0vTz5RbN1wYc7DfG4hAe9U';
 function stepsPerByte(secrets: readonly string[], text: Buffer): number {
   const masker = createMasker(secrets, 4);
   masker.find(text);
+  const found = masker.steps;
   masker.unfinished(text.subarray(-masker.reach));
-  return masker.steps / text.length;
+  expect(masker.steps - found).toBeLessThan(60_000);
+  return found / text.length;
 }
 
 describe('the work of a masker', () => {
@@ -23,7 +25,7 @@ describe('the work of a masker', () => {
     ['many secrets with the same beginning', Array.from({ length: 250 }, (_, n) => `${token}-${n}`), `${token}-`, 8],
     ['a run of one character', ['aaaa'], 'a', 16],
     ['a run of one character, for a long secret of it', ['a'.repeat(4096)], 'a', 160],
-    ['a run of one character, for a secret that ends otherwise', [`${'a'.repeat(500)}b`], 'a', 60],
+    ['a run of one character, for a secret that ends otherwise', [`${'a'.repeat(500)}b`], 'a', 1],
     ['a pattern, for a long secret of it', ['abc1'.repeat(1000)], 'abc1', 160],
     ['backslashes', [String.raw`\\\\\\\\n`, '\\\\\\\\"'], '\\', 60],
     ['line ends of JSON', [token, 'abcd'], String.raw`\n`, 1],

@@ -6,6 +6,7 @@ import { ProgressBody } from '../../src/protocol/ui/index.ts';
 import { jobFormat } from '../../src/runner/earlier-job.ts';
 import { Job, type PendingReport } from '../../src/runner/job.ts';
 import type { Step } from '../../src/tasks/index.ts';
+import type { Logger } from '../../src/telemetry/index.ts';
 import { eventually, jobContext, jobData, noKeys } from '../support/runner.ts';
 import { findTask, killTask } from '../support/survivors.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -164,6 +165,58 @@ describe('Job', () => {
     const job = new Job(5, context);
     await job.run(jobData(5), noKeys);
     expect(messages(next(job, 100_000, false))).toEqual(['pass=*** token=***', 'cannot use ***']);
+    await job.discard();
+  });
+
+  it('masks its secrets in what the runner says of it', async () => {
+    const said: unknown[] = [];
+    const note = (...words: unknown[]): void => void said.push(words);
+    const logger: Logger = { debug: note, info: note, warn: note, error: note, child: () => logger };
+    const context = jobContext(
+      tempDir(),
+      (_job, _keys, host) => {
+        host.addSecret('hunter22');
+        return Promise.reject(new Error('cannot use hunter22'));
+      },
+      { logger },
+    );
+    const job = new Job(15, context);
+    await job.run(jobData(15), noKeys);
+    expect(JSON.stringify(said)).toContain('cannot use ***');
+    expect(JSON.stringify(said)).not.toContain('hunter22');
+    await job.discard();
+  });
+
+  it('sends a line that was held back as what may begin a secret, though nothing more is written', async () => {
+    const root = tempDir();
+    let news = 0;
+    const context = jobContext(
+      root,
+      async (_job, _keys, host) => {
+        host.addSecret('wrapped-secret-value');
+        const result = await host.run(bash('echo one; echo wrapped-secret; sleep 60'));
+        return result.kind === 'stopped' ? { kind: 'stopped' } : { kind: 'success' };
+      },
+      { onNews: () => (news += 1) },
+    );
+    const job = new Job(16, context);
+    const done = job.run(jobData(16), noKeys);
+    const seen: string[] = [];
+    let looked = -1;
+    await eventually(() => {
+      // As the reporter does: only when there is news.
+      if (news === looked) return false;
+      looked = news;
+      const pending = next(job, 100_000, false);
+      if (pending) {
+        seen.push(...pending.messages);
+        job.acknowledge(pending);
+      }
+      return seen.length === 2;
+    });
+    expect(seen).toEqual(['one', 'wrapped-secret']);
+    job.stop();
+    await done;
     await job.discard();
   });
 

@@ -24,14 +24,14 @@ describe('SecretRegistry', () => {
     const secrets = registry(4);
     secrets.add('long enough\nno\nfine');
     expect(secrets.values()).toEqual(['long enough\nno\nfine', 'long enough', 'fine']);
-    expect(secrets.tooShort).toBe(0);
+    expect(secrets.leftOut).toBe(0);
   });
 
-  it('counts the values that are too short, and ignores empty ones', () => {
+  it('counts the values that are too short or too common, once each, and ignores empty ones', () => {
     const secrets = registry(4);
-    for (const value of ['', '   ', '\n', 'abc', '1']) secrets.add(value);
+    for (const value of ['', '   ', '\n', 'abc', '1', '1', 'true', 'Localhost', '-----']) secrets.add(value);
     expect(secrets.values()).toEqual([]);
-    expect(secrets.tooShort).toBe(2);
+    expect(secrets.leftOut).toBe(5);
   });
 
   it('tells listeners what is new, until they have had enough', () => {

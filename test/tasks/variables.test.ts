@@ -93,6 +93,24 @@ describe('extraArguments', () => {
 });
 
 describe('collectSecrets', () => {
+  it('finds credentials in URLs wherever they stand, also within other secrets', () => {
+    const found: string[] = [];
+    const { job, keys } = delivered({
+      task: { arguments: '["--index=https://ci:arg-pass@pypi.example/"]' },
+      environment: {
+        json: '{"db":"postgres://app:json-pass@db:5432/x"}',
+        env: '{"PROXY":"http://u:env%21pass@proxy:3128"}',
+        secrets: [{ id: 1, type: 'env', name: 'A', secret: 'amqps://q:inner-pass@mq' }],
+      },
+      keys: { 1: { type: 'string', string: 'https://glpat-lone@git.example/x' } },
+    });
+    collectSecrets(job, keys, { add: (value) => void found.push(value) });
+    for (const secret of ['arg-pass', 'json-pass', 'env%21pass', 'env!pass', 'inner-pass', 'glpat-lone']) {
+      expect(found).toContain(secret);
+    }
+    expect(found).toContain('amqps://q:inner-pass@mq');
+  });
+
   it('finds everything secret in a job', () => {
     const found: string[] = [];
     const { job, keys } = delivered({
@@ -123,6 +141,7 @@ describe('collectSecrets', () => {
         'nested',
         '12345',
         'p@ss/word',
+        'p%40ss/word',
         'group-env',
         'group-var',
         'phrase',

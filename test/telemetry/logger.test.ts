@@ -2,7 +2,13 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createLogger, logLevels, type CreateLoggerOptions, type Logger } from '../../src/telemetry/index.ts';
+import {
+  createLogger,
+  logLevels,
+  maskedLogger,
+  type CreateLoggerOptions,
+  type Logger,
+} from '../../src/telemetry/index.ts';
 
 let directory: string;
 let fd: number;
@@ -103,6 +109,32 @@ describe('the process log', () => {
     });
     expect(lines.join('')).not.toContain('hunter2');
     expect(lines.map(withoutTime)).toEqual(['TIME INFO *** error="password *** refused" deep="{\\"a\\":[\\"***\\"]}"']);
+  });
+
+  it.each(['text', 'json'] as const)('shows no credentials of URLs as %s', (format) => {
+    const [line] = written({ format }, (logger) => {
+      logger.warn('Cannot reach https://bob:hunter22@h/x', {
+        url: 'https://tok-123@h/y',
+        error: new Error('http://a:pw-9@p:1'),
+      });
+    });
+    expect(line).not.toMatch(/hunter22|tok-123|pw-9/);
+    expect(line).toContain('https://bob:***@h/x');
+  });
+
+  it('masks every message and field of a logger with secrets of its own, and of its children', () => {
+    const mask = (text: string) => text.replaceAll('hunter2', '***');
+    const lines = written({ level: 'DEBUG' }, (logger) => {
+      const own = maskedLogger(logger, mask);
+      own.info('hunter2', { error: new Error('hunter2 refused'), deep: { list: ['hunter2', 1, null] } });
+      own.child({ user: 'hunter2' }).debug('x', { count: 1 });
+      own.warn('y');
+      own.error('z', { password: 'hunter2' });
+      logger.info('hunter2 is no secret of the log as a whole');
+    });
+    expect(lines.slice(0, -1).join('\n')).not.toContain('hunter2');
+    expect(lines.at(-1)).toContain('hunter2');
+    expect(withoutTime(lines[1])).toBe('TIME DEBUG x user="***" count=1');
   });
 
   it('colours lines for eyes', () => {

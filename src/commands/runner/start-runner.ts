@@ -6,6 +6,7 @@ import {
   loadConfig,
   note,
   openLog,
+  ownSecrets,
   print,
   type CommandConfig,
 } from '../../cli/index.ts';
@@ -26,24 +27,23 @@ export async function startRunner(flags: StartFlags): Promise<number> {
   // Before the large libraries are loaded: halves what the HTTP client costs in memory.
   setFlagsFromString('--optimize-for-size');
   restrictUmask();
-  const secrets = new Set<string>();
-  const logger = await openLog(flags, secrets);
+  const logger = await openLog(flags);
   // oxlint-disable-next-line house/no-env-spread -- a copy to read from: the first load takes the secrets out of the original
   const env = { ...process.env };
   const read = await loadConfig(flags, { env });
-  for (const secret of ownSecrets(read, env)) secrets.add(secret);
+  for (const secret of connectionSecrets(read, env)) ownSecrets.add(secret);
   let loaded = await withKeychainToken(read);
   const { runRunner, selfRegister } = await import('../../runner/index.ts');
   const shutdown = listenForShutdown();
   try {
     if (flags.register === true && loaded.config.runner.token === undefined) {
       const registrationToken = await findRegistrationToken(flags, loaded);
-      secrets.add(registrationToken);
+      ownSecrets.add(registrationToken);
       const { drain: signal } = shutdown.signals;
       if (!(await selfRegister({ loaded, registrationToken, env: process.env, logger, signal }))) return 0;
       loaded = await withKeychainToken(await loadConfig(flags, { env }));
     }
-    if (loaded.config.runner.token !== undefined) secrets.add(loaded.config.runner.token);
+    if (loaded.config.runner.token !== undefined) ownSecrets.add(loaded.config.runner.token);
     const server = loaded.config.webHost === undefined ? undefined : shownServer(loaded.config.webHost);
     logger.info('Configuration read', { file: loaded.file ?? 'none', server });
     for (const detail of loaded.warnings) logger.warn('Configuration is doubtful', { detail });
@@ -53,7 +53,7 @@ export async function startRunner(flags: StartFlags): Promise<number> {
       logger,
       stdout: print,
       shutdown: shutdown.signals,
-      onToken: (token) => secrets.add(token),
+      onToken: (token) => ownSecrets.add(token),
       onDraining: (running) => {
         if (process.stderr.isTTY) note(drainingText(running));
       },
@@ -64,7 +64,7 @@ export async function startRunner(flags: StartFlags): Promise<number> {
 }
 
 /** What the log must not show, beside tokens. */
-function ownSecrets({ config }: CommandConfig, env: NodeJS.ProcessEnv): string[] {
+function connectionSecrets({ config }: CommandConfig, env: NodeJS.ProcessEnv): string[] {
   const { passphrase } = config.runner.connection.clientCertificate ?? {};
   const found = [...proxySecrets(env), ...urlSecrets(config.webHost ?? ''), passphrase ?? ''];
   // A shorter one would make the log unreadable, and is no secret.

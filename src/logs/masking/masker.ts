@@ -1,7 +1,7 @@
 import { GramIndex, type Anchor } from './gram-index.ts';
 import { Reader, type Span } from './reader.ts';
 import { accepts, base64Spelling, hexSpelling, symbolsOf, textSpelling, type Spelling } from './spelling.ts';
-import { introduces, symbolTable } from './symbols.ts';
+import { gramLength, introduces, symbolTable } from './symbols.ts';
 import { secretLines, worthMasking } from './worth-masking.ts';
 
 /** What stands in a log where a secret was. */
@@ -33,6 +33,9 @@ const nothing: Masker = {
 
 /** Longest text that a secret which only repeats itself is looked for as, characters. */
 const longestRepetition = 64;
+
+/** A longer look at the end of a text, for what may go on there, is not worth it. */
+const maxUnfinishedSteps = 50_000;
 
 /** Of shorter secrets, where the configuration has them masked, base64 and digits are too common. In characters. */
 const leastEncoded = 4;
@@ -102,7 +105,13 @@ class SecretMasker implements Masker {
     if (this.#heads.size === 0) return least;
     const reader = this.#reader;
     reader.open(bytes);
+    const most = reader.steps + maxUnfinishedSteps;
     this.#heads.scan(bytes, ({ spelling, unit }, end) => {
+      if (reader.steps > most) {
+        // Waiting a moment for nothing does no harm.
+        least = Math.min(least, Math.max(0, end - gramLength));
+        return;
+      }
       const start = reader.unfinished(spelling, unit, end);
       if (start !== -1 && bytes.length - start < this.reach) least = Math.min(least, start);
     });

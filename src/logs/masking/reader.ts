@@ -13,6 +13,10 @@ const longestGap = 4096;
 /** Readings of a text that are followed at a time. */
 const maxReadings = 32;
 
+/** Lengths of what may be cut off at the end of a text: a character in quotes, or in UTF-8, and an escape sequence. */
+const longestQuoting = 5;
+const longestEscape = 64;
+
 const backslash = 0x5c;
 const equals = 0x3d;
 
@@ -129,11 +133,9 @@ export class Reader {
   #unitAfter(spelling: Spelling, unit: number, at: number, level: number, ends: number[]): void {
     const bytes = this.#bytes;
     this.steps += 1;
-    if (at >= bytes.length) {
-      this.#reachedEnd = true;
-      return;
-    }
     const byte = bytes[at] ?? 0;
+    if (this.#mayGoOn(byte, at)) this.#reachedEnd = true;
+    if (at >= bytes.length) return;
     if (byte === backslash) this.#afterBackslash(spelling, unit, at, level, ends);
     else {
       const length = charLength(byte);
@@ -180,6 +182,12 @@ export class Reader {
       if (this.#stands(form, end - form.length)) add(begins, end - form.length);
   }
 
+  /** Whether the text ends within what begins at `at`. */
+  #mayGoOn(byte: number, at: number): boolean {
+    const left = this.#bytes.length - at;
+    return left < longestQuoting || (left < longestEscape && ((symbolTable[byte] ?? 0) & introduces) !== 0);
+  }
+
   #stands(form: Uint8Array, at: number): boolean {
     return at >= 0 && form.every((byte, index) => this.#bytes[at + index] === byte);
   }
@@ -191,10 +199,7 @@ export class Reader {
     const seen = { blank: false, line: false };
     let position = at;
     while (position - at < longestGap) {
-      if (position >= bytes.length) {
-        this.#reachedEnd = true;
-        break;
-      }
+      if (position >= bytes.length) break;
       const length = this.#gapLength(bytes[position] ?? 0, position, kind, seen);
       if (length === 0) break;
       this.steps += 1;
