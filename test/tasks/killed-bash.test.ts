@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -85,6 +85,39 @@ describe('a bash task whose runner is killed', () => {
     expect(task.log().at(-1)).toBe('tidying up');
     expect(task.leftovers()).toEqual([]);
   });
+
+  it.runIf(process.getuid?.() === 0 && needs('ssh-agent') && needs('ssh-add'))(
+    'goes on as the user that it began as, with its key',
+    { timeout: 120_000 },
+    async () => {
+      const repository = tempDir();
+      const out = tempDir();
+      chmodSync(repository, 0o755);
+      chmodSync(out, 0o777);
+      writeFileSync(join(repository, 'run.sh'), `${gated}id -u\nssh-add -l | wc -l\necho end\n`);
+      const { privateKey } = makeKey(tempDir());
+      const task = killedTask({
+        ...delivered({
+          repository: { git_url: repository },
+          environment: { env: JSON.stringify({ OUT: out }) },
+          inventory: { ssh_key_id: 12 },
+          keys: { 12: { type: 'ssh', ssh: { login: '', passphrase: '', private_key: privateKey } } },
+        }),
+        config: (tmpPath) => {
+          const plain = configuration(tmpPath);
+          return { ...plain, process: { ...plain.process, user: 'nobody' } };
+        },
+      });
+      expect(await task.live({ during: 'run', when: join(out, 'waits') })).toBe(undefined);
+      const life = task.live();
+      await delay(1000);
+      open({ out });
+      expect(await life).toMatchObject({ outcome: { kind: 'success' }, survivors: 0 });
+      expect(task.log().slice(-3)).toEqual(['65534', '1', 'end']);
+      expect(task.processes().list()).toEqual([]);
+      expect(task.leftovers()).toEqual([]);
+    },
+  );
 
   it.runIf(needs('ssh-agent') && needs('ssh-add'))(
     'has its SSH key meanwhile, and no agent is left when nobody comes back',

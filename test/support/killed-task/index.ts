@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -59,6 +68,9 @@ export function killedTask({ config, decision, hostEnv, job, keys }: KilledTaskO
   const directory = tempDir('kill-');
   const work = join(directory, 'work');
   mkdirSync(work);
+  // Tools of another user pass through both.
+  chmodSync(directory, 0o711);
+  chmodSync(work, 0o711);
   onTestFinished(async () => {
     const left = openJob(directory);
     if (left) await new TaskProcesses(left.tag, { takenOver: true }).end();
