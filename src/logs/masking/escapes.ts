@@ -56,6 +56,8 @@ export function escapeAt(bytes: Uint8Array, at: number, end: number): number {
 /** Bytes in front of an end where a sequence of a fixed length may begin. */
 const lengths = [2, 3, 4, 6, 8, 9, 10, 12, 16];
 
+const longestEscape = 16;
+
 /** Calls `visit` with every beginning and code of an escape sequence that ends right before `end`. */
 export function escapesBefore(
   bytes: Uint8Array,
@@ -63,18 +65,28 @@ export function escapesBefore(
   end: number,
   visit: (at: number, code: number) => void,
 ): void {
-  const consider = (at: number): void => {
-    if (at < start || ((symbolTable[bytes[at] ?? 0] ?? 0) & introduces) === 0) return;
-    const found = escapeAt(bytes, at, end);
-    if (found !== none && at + lengthOf(found) === end) visit(at, codeOf(found));
-  };
+  const terminal = terminalBefore(bytes, start, end);
+  if (terminal !== undefined) visitAt(bytes, terminal, end, visit);
+  if (!isIntroduced(bytes, start, end)) return;
   const last = bytes[end - 1] ?? 0;
   if (last === 0x3b || last === 0x7d) {
-    for (let at = end - 4; at >= end - 13; at -= 1) if (!lengths.includes(end - at)) consider(at);
+    for (let at = Math.max(start, end - 13); at <= end - 4; at += 1) visitAt(bytes, at, end, visit);
+    return;
   }
-  for (const length of lengths) consider(end - length);
-  const terminal = terminalBefore(bytes, start, end);
-  if (terminal !== undefined && !lengths.includes(end - terminal)) consider(terminal);
+  for (const length of lengths) if (end - length >= start) visitAt(bytes, end - length, end, visit);
+}
+
+function visitAt(bytes: Uint8Array, at: number, end: number, visit: (at: number, code: number) => void): void {
+  const found = escapeAt(bytes, at, end);
+  if (found !== none && at + lengthOf(found) === end) visit(at, codeOf(found));
+}
+
+/** Whether one may begin not far before `end`. */
+function isIntroduced(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = Math.max(start, end - longestEscape); at < end; at += 1) {
+    if (((symbolTable[bytes[at] ?? 0] ?? 0) & introduces) !== 0) return true;
+  }
+  return false;
 }
 
 /** Where a terminal's sequence that ends before `end` would begin. */

@@ -19,6 +19,9 @@ const doubleQuote = 0x22;
 const filterBits = { least: 16, most: 20 };
 const entriesPerAnchor = 64;
 
+/** The last four symbols make every search slower, and are taken only to get away from dozens of other secrets. */
+const costOfLast = 5000;
+
 /** Escape sequences that are read on with at most: so often is a byte looked at, in the worst case. */
 const maxSequences = 64;
 
@@ -34,6 +37,9 @@ const clearOfEscapes = 5;
  * what the sequences of that kind stand for. So a secret is found whether the backslashes and percent signs in it and
  * before it are its own or a tool's, and the work stays within a small multiple of the length of the text.
  *
+ * Every second place is enough to look at as long as the symbol behind each anchor is known: then the table has the window
+ * one symbol later, too, and one of the two is met. That is so unless a secret has just four symbols.
+ *
  * Which four symbols: those that occur in the spelling itself least often, so that a text full of them cannot make the
  * closer look at each of them a long one; then those that other spellings do not use, and that logs have least.
  */
@@ -44,6 +50,8 @@ export class GramIndex {
   readonly #filter: Uint8Array;
   /** What is left of a product of 32 bits is a place in the filter. */
   readonly #shift: number;
+  /** An anchor ends with the last symbol of its spelling, so that nothing is known of the one behind it. */
+  #dense = false;
   /** Of the scan: the symbols before where `#closely` ended. */
   #window = 0;
 
@@ -73,6 +81,7 @@ export class GramIndex {
     const filter = this.#filter;
     const shift = this.#shift;
     const table = symbolTable;
+    const dense = this.#dense;
     const last = bytes.length - gramLength;
     let window = 0;
     let at = 0;
@@ -80,13 +89,13 @@ export class GramIndex {
       const before = window;
       const first = table[bytes[at] ?? 0] ?? 0;
       window = (window << first) | (first >>> 8);
-      let hit = filter[Math.imul(window, spread) >>> shift] ?? 0;
+      let hit = dense ? (filter[Math.imul(window, spread) >>> shift] ?? 0) : 0;
       const second = table[bytes[at + 1] ?? 0] ?? 0;
       window = (window << second) | (second >>> 8);
       hit |= filter[Math.imul(window, spread) >>> shift] ?? 0;
       const third = table[bytes[at + 2] ?? 0] ?? 0;
       window = (window << third) | (third >>> 8);
-      hit |= filter[Math.imul(window, spread) >>> shift] ?? 0;
+      if (dense) hit |= filter[Math.imul(window, spread) >>> shift] ?? 0;
       const fourth = table[bytes[at + 3] ?? 0] ?? 0;
       window = (window << fourth) | (fourth >>> 8);
       hit |= filter[Math.imul(window, spread) >>> shift] ?? 0;
@@ -177,10 +186,16 @@ export class GramIndex {
   #add(spelling: Spelling, stream: SymbolStream, end: number): void {
     const gram = gramAt(stream, end);
     const anchor = { spelling, unit: stream.units[end] ?? 0 };
-    this.#filter[Math.imul(gram, spread) >>> this.#shift] = 1;
+    this.#mark(gram);
+    if (end + 1 < stream.bytes.length) this.#mark(advanceWindow(gram, stream.bytes[end + 1] ?? 0));
+    else this.#dense = true;
     const others = this.#anchors.get(gram);
     if (others) others.push(anchor);
     else this.#anchors.set(gram, [anchor]);
+  }
+
+  #mark(gram: number): void {
+    this.#filter[Math.imul(gram, spread) >>> this.#shift] = 1;
   }
 
   /** The position of the last symbol of the best anchor; undefined when there is none. `all` counts the grams of all streams. */
@@ -192,7 +207,9 @@ export class GramIndex {
     eachGram(stream, (gram, end) => {
       if ((stream.units[end] ?? -1) < 0) return;
       const early = end - gramLength + 1 < clearOfEscapes ? 1 : 0;
-      const cost = (own.get(gram) ?? 1) * 1e6 + (all.get(gram) ?? 1) * 100 + commonness(stream, end) * 10 + early;
+      const last = end === stream.bytes.length - 1 ? costOfLast : 0;
+      const cost =
+        (own.get(gram) ?? 1) * 1e6 + (all.get(gram) ?? 1) * 100 + commonness(stream, end) * 10 + early + last;
       if (cost >= least) return;
       best = end;
       least = cost;

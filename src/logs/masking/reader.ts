@@ -1,5 +1,5 @@
 import { codeOf, escapeAt, escapesBefore, lengthOf, unseen } from './escapes.ts';
-import { accepts, gaps, isPunctuation, type Spelling } from './spelling.ts';
+import { accepts, gaps, isLetterOrDigit, isPunctuation, type Spelling } from './spelling.ts';
 import { introduces, symbolTable } from './symbols.ts';
 
 /** A stretch of a text, `[start, end)`. */
@@ -60,10 +60,11 @@ export class Reader {
     let span: Span | undefined;
     this.#metBackslash = false;
     for (let level = 0; level === 0 || (level <= deepest && this.#isEscaped(spelling)); level += 1) {
-      const start = this.#backward(spelling, unit, end, level);
-      if (start === -1) continue;
+      // Forwards first: what begins there can be told from its first byte.
       const last = this.#forward(spelling, unit + 1, end, level);
       if (last === -1) continue;
+      const start = this.#backward(spelling, unit, end, level);
+      if (start === -1) continue;
       span = { start: Math.min(start, span?.start ?? start), end: Math.max(last, span?.end ?? last) };
     }
     return span;
@@ -103,6 +104,16 @@ export class Reader {
   #forward(spelling: Spelling, first: number, at: number, level: number): number {
     let readings = [at];
     for (let unit = first; unit < spelling.units.length; unit += 1) {
+      const [only = at] = readings;
+      const byte = this.#bytes[only] ?? 0;
+      if (readings.length === 1 && isLetterOrDigit(byte)) {
+        // Neither a gap nor an escape sequence begins so.
+        this.steps += 1;
+        if (this.#mayGoOn(byte, only)) this.#reachedEnd = true;
+        if ((unit > 0 && spelling.gaps[unit] === gaps.blank) || !accepts(spelling, unit, byte)) return -1;
+        readings[0] = only + 1;
+        continue;
+      }
       const next: number[] = [];
       for (const reading of readings) {
         const begins = unit === 0 ? [reading] : this.#afterGap(reading, spelling.gaps[unit] ?? gaps.none);

@@ -101,9 +101,13 @@ function isBlank(char: string): boolean {
 
 /** Signs of ASCII that a backslash may stand before without a meaning of its own. */
 export function isPunctuation(code: number): boolean {
-  if (code <= 0x20 || code >= 0x7f || (code >= 0x30 && code <= 0x39)) return false;
+  return code > 0x20 && code < 0x7f && !isLetterOrDigit(code);
+}
+
+/** Of ASCII. */
+export function isLetterOrDigit(code: number): boolean {
   const letter = code | 0x20;
-  return letter < 0x61 || letter > 0x7a;
+  return (code >= 0x30 && code <= 0x39) || (letter >= 0x61 && letter <= 0x7a && code < 0x7f);
 }
 
 /** Base64 of `bytes` that begin `offset` bytes (0 to 2) after a boundary of three. */
