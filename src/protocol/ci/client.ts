@@ -97,7 +97,7 @@ export class CiAgentClient {
 
   /** POST /disconnect (spec CI 2.6): this agent goes. Exactly 200 is success. */
   async disconnect(signal?: AbortSignal): Promise<void> {
-    const { response, asked } = await this.#send('POST', '/disconnect', 'good-bye', { signal });
+    const { response, asked } = await this.#send('POST', '/disconnect', 'disconnect', { signal });
     expectOk(response, asked);
   }
 

@@ -28,7 +28,8 @@ const checkRegistration =
 export function refusal(response: HttpResponse, asked: Asked): RemoteError {
   const { status } = response;
   const { text, ...facts } = status >= 300 && status < 400 ? redirected(response, asked) : meaning(response, asked);
-  const said = saidBy(response, asked.secret);
+  // What is no refusal may hold a new token.
+  const said = status >= 400 ? saidBy(response, asked.secret) : '';
   const shown = said === '' ? `${status} ${STATUS_CODES[status] ?? ''}`.trimEnd() : `${status}: ${said}`;
   return new RemoteError(`${text} (${shown})`, { ...facts, endpoint: asked.endpoint, status });
 }
