@@ -25,7 +25,7 @@ import {
   writeFileAtomicSync,
 } from '../lib/index.ts';
 import { eventsName, readEvents, type JobEvent, type RecordedEvent } from './job-events.ts';
-import { machineLife } from './machine.ts';
+import { endedSince, machineLife } from './machine.ts';
 import { PatientFile } from './patient-file.ts';
 import { Seal } from './seal.ts';
 
@@ -72,6 +72,7 @@ export class JobDirectory {
   /** Descriptor of `output.log`, opened for appending and reading. */
   readonly logFd: number;
   readonly #root: string;
+  readonly #machine: string;
   readonly #ackedFd: number;
   readonly #eventsFd: number;
   readonly #events: PatientFile;
@@ -89,6 +90,7 @@ export class JobDirectory {
     this.path = path;
     this.tag = created.tag;
     this.createdAt = created.at;
+    this.#machine = created.machine;
     this.#seal = seal;
     this.#steps = events.filter((event) => event.type === 'step-starting').length;
     this.#lines = events.at(-1)?.lines ?? 0;
@@ -174,6 +176,13 @@ export class JobDirectory {
       if (codeOf(error) === 'ENOENT') return [];
       throw error;
     }
+  }
+
+  /** Keeps the directory of job `id`, which cannot be read, under another name for people to look at. Returns its path. */
+  static setAside(root: string, id: number): string {
+    const aside = join(root, `damaged-${id}-${randomBytes(3).toString('hex')}`);
+    renameSync(join(root, String(id)), aside);
+    return aside;
   }
 
   /** Removes what earlier processes were making or removing when they ended. Not while another one may do so. */
@@ -275,9 +284,9 @@ export class JobDirectory {
     return values;
   }
 
-  /** False when the machine was restarted since the job was begun, or this is another container. */
-  isOfThisMachineLife(): boolean {
-    return this.events().some((event) => event.type === 'created' && event.machine === machineLife());
+  /** What was restarted since the job was begun: no process of it is there any more. Undefined when nothing was. */
+  get restarted(): 'machine' | 'container' | undefined {
+    return endedSince(this.#machine);
   }
 
   /** Number and exit file of the next step. */

@@ -16,7 +16,9 @@ export type JobEvent =
   | { type: 'once'; key: string; sealed: string }
   | { type: 'status'; status: string }
   | { type: 'commit'; hash: string; message: string }
-  | { type: 'outputs'; document: string };
+  | { type: 'outputs'; document: string }
+  /** What is in the log before this is not sent; what is behind it are lines of ours only. */
+  | { type: 'withheld' };
 
 /** An event as it was recorded: with the size of the log, and the number of lines of our own in it, at that moment. */
 export type RecordedEvent = JobEvent & { logSize: number; lines: number };
@@ -60,6 +62,7 @@ const eventTypes: ReadonlySet<unknown> = new Set<JobEvent['type']>([
   'status',
   'commit',
   'outputs',
+  'withheld',
 ]);
 
 function isRecordedEvent(value: unknown): value is RecordedEvent {

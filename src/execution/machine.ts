@@ -10,6 +10,13 @@ export function machineLife(): string {
   return [bootId(), processNamespace(), processStartTime(1)].filter(Boolean).join(' ');
 }
 
+/** What has come to its end since this life was noted, and all its processes with it; undefined while it goes on. */
+export function endedSince(life: string): 'machine' | 'container' | undefined {
+  if (life === machineLife()) return undefined;
+  const boot = bootId();
+  return boot !== '' && life.startsWith(`${boot} `) ? 'container' : 'machine';
+}
+
 function bootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();

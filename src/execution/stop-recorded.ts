@@ -5,7 +5,7 @@ import type { TaskProcesses } from './task-processes.ts';
 /** Ends what an earlier process started of a job, each step with its own ladder, and then whatever is left of it. */
 export async function stopRecordedSteps(directory: JobDirectory, processes: TaskProcesses): Promise<void> {
   // Of another life of the machine nothing is left, and its process ids are others' by now.
-  const events = directory.isOfThisMachineLife() ? directory.events() : [];
+  const events = directory.restarted === undefined ? directory.events() : [];
   const over = new Set(events.flatMap((event) => (event.type === 'step-ended' ? [event.index] : [])));
   const running = events.flatMap((event) => (event.type === 'step-starting' && !over.has(event.index) ? [event] : []));
   const signal = AbortSignal.abort();

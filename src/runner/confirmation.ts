@@ -44,14 +44,17 @@ export class Confirmation {
 
   /** Rejects with the signal's reason when the task is to stop. One at a time. */
   async wait(): Promise<Decision> {
+    this.#signal.throwIfAborted();
     const early = this.#early;
     this.#early = undefined;
     if (early !== undefined) return early;
     if (this.#state === 'decided') await this.#until<void>((resolve) => (this.#onCaughtUp = resolve));
     this.#signal.throwIfAborted();
     const decision = this.#until<Decision>((resolve) => (this.#onDecision = resolve));
-    this.#state = 'asking';
-    this.#ask();
+    if (this.#state !== 'asking') {
+      this.#state = 'asking';
+      this.#ask();
+    }
     return decision;
   }
 

@@ -40,6 +40,15 @@ export interface EarlierJob {
 export function readEarlierJob(root: string, id: number, seal: Seal): EarlierJob | undefined {
   const directory = JobDirectory.open(root, id, seal);
   if (!directory) return undefined;
+  try {
+    return read(directory);
+  } catch (error: unknown) {
+    directory.close();
+    throw error;
+  }
+}
+
+function read(directory: JobDirectory): EarlierJob {
   const events = directory.events();
   const statuses = events.flatMap((event) =>
     event.type === 'status' && isTaskStatus(event.status) ? [event.status] : [],
@@ -74,8 +83,9 @@ function nextOf(
   events: readonly RecordedEvent[],
 ): EarlierJob['next'] {
   if (isFinished(status)) return { kind: 'deliver' };
-  if (!directory.isOfThisMachineLife()) {
-    return failed('The machine was restarted while this task ran; the task ended with it.');
+  const { restarted } = directory;
+  if (restarted !== undefined) {
+    return failed(`The ${restarted} was restarted while this task ran; the task ended with it.`);
   }
   if (status === 'stopping') return { kind: 'end', outcome: { kind: 'stopped' } };
   const content = readable ? parseContent(directory.readJob()) : undefined;

@@ -93,6 +93,8 @@ export class Job {
     commit: undefined,
   };
   #onGivenUp: (() => void) | undefined;
+  /** Nothing of the log is sent: it is not known what to mask in it, and the task may still write to it. */
+  #withholds = false;
   /** The task has come to its end: nothing can stop it any more. */
   #isOver = false;
   /** Why the task was ended for its time, when it was. */
@@ -122,6 +124,16 @@ export class Job {
     void job.#attached?.processes.end();
     job.#finish(earlier.status);
     return { job, resume: undefined };
+  }
+
+  /** A task of which nothing is known but that it was here: it is over, with `line` as all of its log. */
+  static lost(id: number, context: JobContext, line: string): Job {
+    const job = new Job(id, context);
+    job.#state = 'ended';
+    job.#status = 'error';
+    job.#looseLines = [line];
+    job.#looseMs = context.clock.now();
+    return job;
   }
 
   /** Names the task's processes and cgroup; undefined before its turn. */
@@ -207,7 +219,7 @@ export class Job {
     const ended = this.#state === 'ended';
     const commit = this.#commit;
     body.openJob(this.id);
-    const batch = this.#attached?.log.read(body, limits, ended, after?.batch);
+    const batch = this.#withholds ? undefined : this.#attached?.log.read(body, limits, ended, after?.batch);
     const more = batch?.more ?? false;
     const status = ended && more ? this.#liveStatus : this.#status;
     const known = after ?? this.#acknowledged;
@@ -251,12 +263,9 @@ export class Job {
     this.#status = status;
     this.#commit = commit;
     this.#outputs = outputs;
-    if (!secrets) {
-      const { ms, sub } = directory.readAcked();
-      directory.writeAcked({ offset: directory.logSize, ms, sub });
-      directory.appendLine('Part of the log is withheld: the list of secrets to mask in it cannot be read.');
-    }
+    this.#withholds = secrets === undefined;
     this.#attach(directory, next.kind === 'resume' ? 'play' : 'end', secrets);
+    if (next.kind === 'deliver') this.#withhold();
   }
 
   #attach(directory: JobDirectory, how: 'new' | 'play' | 'end', secrets: readonly string[] = []): void {
@@ -333,10 +342,25 @@ export class Job {
     try {
       if (this.#attached) await stopRecordedSteps(this.#attached.directory, this.#attached.processes);
       await this.#abandonFiles();
+      this.#withhold();
       await this.#conclude(outcome);
     } catch (error: unknown) {
       await this.#fail(error);
     }
+  }
+
+  /** Nothing of the task runs any more: what is in the log without a list of its secrets is left out, what we add is not. */
+  #withhold(): void {
+    if (!this.#withholds || !this.#attached) return;
+    const { directory, log } = this.#attached;
+    const earlier = directory.events().find((event) => event.type === 'withheld');
+    const end = earlier?.logSize ?? directory.logSize;
+    if (!earlier) directory.record({ type: 'withheld' });
+    log.skipTo(end);
+    if (directory.logSize === end) {
+      directory.appendLine('Part of the log is withheld: the list of secrets to mask in it cannot be read.');
+    }
+    this.#withholds = false;
   }
 
   async #abandonFiles(): Promise<void> {

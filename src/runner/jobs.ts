@@ -1,11 +1,15 @@
 import { JobDirectory, type Seal } from '../execution/index.ts';
-import { messageOf } from '../lib/index.ts';
+import { codeOf, messageOf, shortageHint, UserError } from '../lib/index.ts';
 import type { AccessKey, JobData } from '../protocol/ui/index.ts';
 import { Job, type JobContext } from './job.ts';
 import { Slots } from './slots.ts';
 
 /** How many finished ids are remembered; no answer is that old. */
 const rememberedIds = 1000;
+
+/** All that can be said of a task whose record is damaged. */
+const lostText =
+  'Task lost: what the runner had noted of it cannot be read any more. What is left of it is on the machine of the runner, see its log.';
 
 export interface JobsOptions extends JobContext {
   maxParallelTasks: number;
@@ -53,16 +57,14 @@ export class Jobs {
 
   /**
    * Takes up what an earlier process left behind: results are delivered, tasks go on. Returns the ids of both. What cannot
-   * be read is left alone, for people to look at.
+   * be read is kept for people to look at, and reported as lost. Throws UserError when it is the machine that does not let us read.
    */
   recover(): { delivering: number[]; resuming: number[] } {
     const { jobsRoot } = this.#options;
     const delivering: number[] = [];
     const resuming: number[] = [];
     for (const id of JobDirectory.list(jobsRoot)) {
-      const recovered = this.#recoverOne(id);
-      if (!recovered) continue;
-      const { job, resume } = recovered;
+      const { job, resume } = this.#recoverOne(id) ?? { job: Job.lost(id, this.#options, lostText), resume: undefined };
       this.#known.set(id, job);
       (resume ? resuming : delivering).push(id);
       if (resume) this.#slots.addRunning(resume);
@@ -72,23 +74,28 @@ export class Jobs {
     return { delivering, resuming };
   }
 
+  /** Undefined when its directory is damaged: that must not keep the others, and the runner, from going on. */
   #recoverOne(id: number): ReturnType<typeof Job.recover> {
-    const { jobsRoot: directory, logger } = this.#options;
+    const { jobsRoot, logger } = this.#options;
+    let cause = 'there is no readable record in it';
     try {
       const recovered = Job.recover(id, this.#options);
-      if (!recovered) {
-        logger.warn('A job directory without a readable record was left alone', { task_id: id, in: directory });
-      }
-      return recovered;
+      if (recovered) return recovered;
     } catch (error: unknown) {
-      // One that is damaged must not keep the others, and the runner, from going on.
-      logger.error('A job directory cannot be read and was left alone', {
-        task_id: id,
-        in: directory,
-        error: messageOf(error),
-      });
-      return undefined;
+      refuseToStart(id, error);
+      cause = messageOf(error);
     }
+    try {
+      const kept = JobDirectory.setAside(jobsRoot, id);
+      logger.error('A job directory is damaged; it is kept, and the task is reported as lost', {
+        task_id: id,
+        kept,
+        cause,
+      });
+    } catch (error: unknown) {
+      logger.error('A job directory is damaged and was left alone', { task_id: id, cause, error: messageOf(error) });
+    }
+    return undefined;
   }
 
   /** Uses the new token's seal, for what is there and what comes, and masks the token. */
@@ -174,4 +181,13 @@ export class Jobs {
     for (const job of left) job.detach();
     return left.length;
   }
+}
+
+/** Throws when the task is not damaged but cannot be read now: with more room, or as another user, it goes on. */
+function refuseToStart(id: number, error: unknown): void {
+  const code = codeOf(error);
+  const hint =
+    code === 'EACCES' || code === 'EPERM' ? 'Start the runner as the user that it ran as before.' : shortageHint(code);
+  if (hint === undefined) return;
+  throw new UserError(`what is noted of task ${id} cannot be read (${messageOf(error)})`, { hint, cause: error });
 }

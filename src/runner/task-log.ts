@@ -104,6 +104,12 @@ export class TaskLog {
     this.addSecret(value);
   }
 
+  /** Sends nothing of what lies before `end`. */
+  skipTo(end: number): void {
+    const { ms, offset, sub } = this.#options.directory.readAcked();
+    if (end > offset) this.commit({ count: 1, end, endTime: { ms, sub }, more: false });
+  }
+
   addSecret(value: string): void {
     if (value === '' || this.#secrets.has(value)) return;
     this.#secrets.add(value);

@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { JobDirectory, Seal } from '../../src/execution/index.ts';
@@ -31,6 +31,38 @@ describe('JobDirectory', () => {
         ?.events()
         .map(({ type }) => type),
     ).toEqual(['created', 'status']);
+  });
+
+  it('is there whole or not at all, whenever its process ends', async () => {
+    const root = tempDir();
+    const directory = await JobDirectory.create(root, 8, '{}', seal);
+    directory.close();
+    // Killed while it made one and removed another.
+    renameSync(join(root, '8'), join(root, '.8-0123456789ab'));
+    mkdirSync(join(root, '.9-0123456789ab'));
+    expect(JobDirectory.list(root)).toEqual([]);
+    await JobDirectory.removeUnfinished(root);
+    expect(readdirSync(root)).toEqual([]);
+    await JobDirectory.removeUnfinished(join(root, 'none'));
+  });
+
+  it('knows the life of the machine and of the container that it was made in', async () => {
+    const root = tempDir();
+    const record = join(root, '10', 'steps.jsonl');
+    (await JobDirectory.create(root, 10, '{}', seal)).close();
+    const restarted = (change: (life: string) => string) => {
+      const text = readFileSync(record, 'utf8');
+      const { machine } = JSON.parse(text) as { machine: string };
+      writeFileSync(record, text.replace(machine, change(machine)));
+      const opened = JobDirectory.open(root, 10, seal);
+      opened?.close();
+      writeFileSync(record, text);
+      return opened?.restarted;
+    };
+    expect(restarted((life) => life)).toBeUndefined();
+    // The same number of a process namespace, and another first process in it.
+    expect(restarted((life) => `${life}1`)).toBe('container');
+    expect(restarted((life) => `0${life}`)).toBe('machine');
   });
 
   it('never mixes the log of a job with a leftover of the same id', async () => {

@@ -57,6 +57,42 @@ describe('Confirmation', () => {
     expect(asked).toEqual([1]);
   });
 
+  it('of an earlier process is open still: not asked again, and answered also before the task waits', async () => {
+    const { asked, confirmation } = stage();
+    confirmation.resume('open');
+    const late = stage();
+    late.confirmation.resume('open');
+    const decision = late.confirmation.wait();
+    late.confirmation.decide('rejected');
+    expect(await decision).toBe('rejected');
+    confirmation.decide('confirmed');
+    expect(await confirmation.wait()).toBe('confirmed');
+    expect([...asked, ...late.asked]).toEqual([]);
+  });
+
+  it('uses an answer that an earlier process had heard and not used', async () => {
+    const { asked, confirmation } = stage();
+    confirmation.resume('confirmed');
+    expect(await confirmation.wait()).toBe('confirmed');
+    expect(asked).toEqual([]);
+  });
+
+  it('takes no answer to an earlier question for one to the next', async () => {
+    for (const earlier of ['open', 'confirmed', 'past'] as const) {
+      const { asked, confirmation } = stage();
+      confirmation.resume(earlier);
+      if (earlier === 'open') confirmation.decide('confirmed');
+      confirmation.withdraw();
+      void confirmation.wait();
+      confirmation.decide('confirmed');
+      await settled();
+      expect(asked).toEqual([]);
+      confirmation.seen('running');
+      await settled();
+      expect(asked).toEqual([1]);
+    }
+  });
+
   it('ends with the task, while asking, while waiting for the server, and before', async () => {
     const { stop, asked, confirmation } = stage();
     const first = confirmation.wait();

@@ -155,6 +155,17 @@ describe('a task that another process goes on with', () => {
     return { root, tree, mirror, home, file, project: task.project, private: task.private };
   }
 
+  it('leaves nothing of its own when it is ended instead', async () => {
+    const before = await killed();
+    const room = new Workspace({ root: before.root });
+    await room.sweep({ spare: new Set([2]) });
+    expect(existsSync(before.file)).toBe(true);
+    await room.abandon(2);
+    expect(existsSync(before.private)).toBe(false);
+    expect((await room.openTask(7, 5)).takeCheckout(name)).toBe(join(before.project, name));
+    await room.abandon(2);
+  });
+
   it('has the same directories and files again, and nobody else gets them before', async () => {
     const before = await killed();
     expect(before.tree).toBe(join(before.project, `${name}_2`));
