@@ -342,7 +342,6 @@ export class Job {
     try {
       if (this.#attached) await stopRecordedSteps(this.#attached.directory, this.#attached.processes);
       await this.#abandonFiles();
-      this.#withhold();
       await this.#conclude(outcome);
     } catch (error: unknown) {
       await this.#fail(error);
@@ -376,6 +375,7 @@ export class Job {
     this.#attached?.watch.stop();
     const { reason, status } = this.#resultOf(outcome);
     const hits = await this.#endProcesses();
+    this.#withhold();
     const line = reason === undefined ? undefined : [reason, ...hits].join(' ');
     if (this.#attached) {
       for (const each of line === undefined ? hits : [line]) this.#appendLast(each);

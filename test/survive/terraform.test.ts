@@ -111,7 +111,7 @@ describe.runIf(needs('terraform'))('a runner that is killed with a plan that wai
           { ends: [{ label: 'event step-started plan', nth: 1, moment: 'after' }], mustReach: true },
         ];
         const all = pointsOf(trace).map((point): Trial => ({ ends: [point] }));
-        return [...away, ...chosen, ...(tryAll ? all : sample(all, 5, random))];
+        return [...away, ...chosen, ...(tryAll ? all : sample(all, 3, random))];
       },
     });
     expect(reference).toMatchObject({ status: 'success', marks: ['applying', 'applied'], left: nothing });

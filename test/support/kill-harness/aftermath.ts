@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { processesWith } from '../e2e/survivors.ts';
 import type { World } from '../e2e/world.ts';
+import { cgroupsOfRunners } from '../survivors.ts';
 
 /** What a task must not leave behind. */
 export interface Aftermath {
-  /** Command lines of processes. */
+  /** Processes with their command lines, and cgroups. */
   survivors: string[];
   /** Job directories, private directories of tasks, pipes, half removed things. */
   files: string[];
@@ -19,28 +20,25 @@ export const nothing: Aftermath = { survivors: [], files: [], secrets: [] };
 
 /** How long a runner may take to tidy up after the last acknowledgement, milliseconds. */
 const patienceMs = 15_000;
+/** Between two looks, milliseconds: a look at all processes is not cheap. */
+const lookMs = 60;
 
 /** Waits until nothing is left, or for a while, and tells what is. */
 export async function aftermathOf(world: World, secrets: readonly string[]): Promise<Aftermath> {
   const end = Date.now() + patienceMs;
-  for (;;) {
-    const found = look(world, secrets);
-    if (Object.values(found).every((list: string[]) => list.length === 0) || Date.now() > end) return found;
-    await delay(20);
-  }
-}
-
-function look(world: World, secrets: readonly string[]): Aftermath {
-  const work = entriesBelow(join(world.directory, 'work'));
-  const ours = [...work, ...agentPlaces()];
-  return {
-    survivors: processesWith(world.mark).map((pid) => `${pid} ${commandOf(pid)}`),
-    files: work.filter(isLeftover).map(pathOf),
-    secrets: ours
-      .filter((entry) => entry.isFile())
-      .map(pathOf)
-      .filter((path) => contains(path, secrets)),
+  const atLast = async (look: () => string[]): Promise<string[]> => {
+    for (;;) {
+      const found = look();
+      if (found.length === 0 || Date.now() > end) return found;
+      await delay(lookMs);
+    }
   };
+  const work = join(world.directory, 'work');
+  const files = await atLast(() => entriesBelow(work).filter(isLeftover).map(pathOf));
+  const survivors = await atLast(() => processesWith(world.mark).map((pid) => `${pid} ${commandOf(pid)}`));
+  const cgroups = await atLast(() => cgroupsOfRunners(work));
+  const readable = [...entriesBelow(work), ...agentPlaces()].filter((entry) => entry.isFile()).map(pathOf);
+  return { survivors: [...survivors, ...cgroups], files, secrets: readable.filter((path) => contains(path, secrets)) };
 }
 
 function entriesBelow(directory: string): Dirent[] {
