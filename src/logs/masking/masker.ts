@@ -1,8 +1,10 @@
 import { GramIndex, type Anchor } from './gram-index.ts';
-import { Reader, type Span } from './reader.ts';
-import { accepts, base64Spelling, hexSpelling, symbolsOf, textSpelling, type Spelling } from './spelling.ts';
+import { charPositions } from './char-positions.ts';
+import { Reader } from './reader.ts';
+import { spellingsOf } from './secret-spellings.ts';
+import { Spans, type Span } from './spans.ts';
+import { accepts, symbolsOf, type Spelling } from './spelling.ts';
 import { gramLength, introduces, symbolTable } from './symbols.ts';
-import { secretLines, worthMasking } from './worth-masking.ts';
 
 /** What stands in a log where a secret was. */
 export const maskText = '***';
@@ -31,14 +33,8 @@ const nothing: Masker = {
   steps: 0,
 };
 
-/** Longest text that a secret which only repeats itself is looked for as, characters. */
-const longestRepetition = 64;
-
 /** A longer look at the end of a text, for what may go on there, is not worth it. */
 const maxUnfinishedSteps = 50_000;
-
-/** Of shorter secrets, where the configuration has them masked, base64 and digits are too common. In characters. */
-const leastEncoded = 4;
 
 /** Bytes that a unit takes, with escapes and colours; and what a long secret may take in all. */
 const reachOfUnit = { short: 12, long: 3 };
@@ -156,91 +152,4 @@ class SecretMasker implements Masker {
       if (quote || (entry & introduces) !== 0 || (byte < 0x80 && accepts(spelling, 0, byte))) this.#begins[byte] = 1;
     });
   }
-}
-
-/** Collects spans, which come almost in order. */
-class Spans {
-  readonly #reach: number;
-  readonly #spans: Span[] = [];
-
-  constructor(reach: number) {
-    this.#reach = reach;
-  }
-
-  add(start: number, end: number): void {
-    if (end - start > this.#reach) return;
-    const last = this.#spans.at(-1);
-    if (last && start >= last.start && start <= last.end) last.end = Math.max(last.end, end);
-    else this.#spans.push({ start, end });
-  }
-
-  sorted(): Span[] {
-    const union: Span[] = [];
-    for (const span of this.#spans.sort((a, b) => a.start - b.start)) {
-      const last = union.at(-1);
-      if (last && span.start <= last.end) last.end = Math.max(last.end, span.end);
-      else union.push(span);
-    }
-    return union;
-  }
-}
-
-function spellingsOf(secrets: Iterable<string>, minLength: number): Spelling[] {
-  const texts = new Set<string>();
-  const contents = new Set<string>();
-  for (const secret of secrets) {
-    // A lone surrogate is U+FFFD in every text that leaves a process.
-    const text = Buffer.from(secret.trim(), 'utf8').toString('utf8');
-    const lines = secretLines(text);
-    const parts = lines.length > 1 ? [lines.join('\n'), ...lines] : lines;
-    for (const part of parts) if (worthMasking(part, minLength)) texts.add(part);
-    for (const content of [text, text.replaceAll('\r\n', '\n'), ...parts]) {
-      if (content.length >= leastEncoded && worthMasking(content, minLength)) contents.add(content);
-    }
-  }
-  const spellings: Spelling[] = [];
-  for (const text of texts) spellings.push(textSpelling(withoutRepetition(text)));
-  for (const content of contents) {
-    const bytes = Buffer.from(withoutRepetition(content), 'utf8');
-    for (const offset of [0, 1, 2]) spellings.push(base64Spelling(bytes, offset));
-    spellings.push(hexSpelling(bytes));
-  }
-  return spellings;
-}
-
-/**
- * A long text that is nothing but a short one again and again counts from its beginning on: looking closely at a log of the
- * same would take as many steps a byte as the text has characters.
- */
-function withoutRepetition(text: string): string {
-  return text.length > longestRepetition && periodOf(text) <= longestRepetition / 4
-    ? text.slice(0, longestRepetition)
-    : text;
-}
-
-/** The least distance at which a text is the same as itself. */
-function periodOf(text: string): number {
-  // Of every beginning, the length of the longest end that is a beginning too.
-  const borders = new Uint32Array(text.length);
-  for (let index = 1, border = 0; index < text.length; index += 1) {
-    while (border > 0 && text[index] !== text[border]) border = borders[border - 1] ?? 0;
-    if (text[index] === text[border]) border += 1;
-    borders[index] = border;
-  }
-  return text.length - (borders.at(-1) ?? 0);
-}
-
-/** Positions in a text by positions in its UTF-8 bytes, asked for in order. */
-function charPositions(text: string, length: number): (byte: number) => number {
-  if (text.length === length) return (byte) => byte;
-  let position = 0;
-  let bytes = 0;
-  return (byte) => {
-    while (bytes < byte) {
-      const code = text.codePointAt(position) ?? 0;
-      bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x1_0000 ? 3 : 4;
-      position += code < 0x1_0000 ? 1 : 2;
-    }
-    return position;
-  };
 }

@@ -1,12 +1,11 @@
-import { codeOf, escapeAt, escapesBefore, lengthOf, unseen } from './escapes.ts';
+import { charAt, charBefore, charLength } from './characters.ts';
+import { escapeAt, escapesBefore } from './escapes.ts';
+import { codeOf, lengthOf, unseen } from './found.ts';
+import { mayBeEscaped, mayEnd, notes, type SeenInGap } from './gap-rules.ts';
+import { quotingsOf } from './quotings.ts';
+import type { Span } from './spans.ts';
 import { accepts, gaps, isLetterOrDigit, isPunctuation, type Spelling } from './spelling.ts';
 import { introduces, symbolTable } from './symbols.ts';
-
-/** A stretch of a text, `[start, end)`. */
-export interface Span {
-  start: number;
-  end: number;
-}
 
 /** White space between two units is followed so far, bytes. */
 const longestGap = 4096;
@@ -25,16 +24,6 @@ const equals = 0x3d;
  * and 2^n - 1 before a sign that is escaped.
  */
 const deepest = 3;
-
-/** Ways to write a character that differ from tool to tool: shells that end and begin a quote around it, and doubling. */
-const quotings = new Map<number, readonly Buffer[]>(
-  Object.entries({
-    "'": [`'\\''`, `'"'"'`, `''`],
-    '"': [`"'"'"`, `""`, `'"'`],
-    '%': ['%%'],
-    $: ['$$'],
-  }).map(([char, forms]) => [char.charCodeAt(0), forms.map((form) => Buffer.from(form, 'latin1'))]),
-);
 
 /**
  * Reads a text as the units of a spelling, forwards and backwards from where the search found something. A character may be
@@ -215,12 +204,12 @@ export class Reader {
       if (length === 0) break;
       this.steps += 1;
       position += length;
-      if (mayBe(kind, seen)) found.push(position);
+      if (mayEnd(kind, seen)) found.push(position);
     }
     return found.length > maxReadings ? [...found.slice(0, maxReadings), position] : found;
   }
 
-  #gapLength(byte: number, position: number, kind: number, seen: { blank: boolean; line: boolean }): number {
+  #gapLength(byte: number, position: number, kind: number, seen: SeenInGap): number {
     const escaped =
       ((symbolTable[byte] ?? 0) & introduces) !== 0 ? escapeAt(this.#bytes, position, this.#bytes.length) : 0;
     if (escaped !== 0) {
@@ -248,7 +237,7 @@ export class Reader {
       this.steps += 1;
       if (begin === position) break;
       position = begin;
-      if (mayBe(kind, seen)) found.push(position);
+      if (mayEnd(kind, seen)) found.push(position);
     }
     return found.length > maxReadings ? [...found.slice(0, maxReadings), position] : found;
   }
@@ -268,67 +257,6 @@ function isPair(found: number): boolean {
   return codeOf(found) === backslash && lengthOf(found) === 2;
 }
 
-function quotingsOf(spelling: Spelling, unit: number): readonly Buffer[] {
-  return (spelling.kind === 'text' && quotings.get(spelling.units[unit] ?? 0)) || [];
-}
-
-/** Whether a gap of this kind may hold the character; notes what it has held. */
-function notes(code: number, kind: number, seen: { blank: boolean; line: boolean }): boolean {
-  if (kind === gaps.none) return false;
-  if (isBlank(code)) {
-    seen.blank = true;
-    if (code === 10 || code === 13) seen.line = true;
-    return true;
-  }
-  if (kind === gaps.blank && code === 0x2b) {
-    seen.blank = true;
-    return true;
-  }
-  return kind === gaps.bytes && (code === 0x3a || code === 0x2d || code === 0x2c);
-}
-
-/** In a shell, a backslash before a blank keeps it, and before the end of a line takes it away. */
-function mayBeEscaped(code: number, kind: number): boolean {
-  if (kind === gaps.none) return false;
-  return kind === gaps.blank ? isBlank(code) : code === 10 || code === 13;
-}
-
-function mayBe(kind: number, seen: { blank: boolean; line: boolean }): boolean {
-  if (kind === gaps.wrap) return seen.line || !seen.blank;
-  return kind !== gaps.blank || seen.blank;
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || (code >= 9 && code <= 13);
-}
-
 function add(positions: number[], position: number): void {
   if (positions.length < maxReadings && !positions.includes(position)) positions.push(position);
-}
-
-/** Bytes of the character that begins with `byte`. */
-function charLength(byte: number): number {
-  if (byte < 0xc2 || byte > 0xf4) return 1;
-  return byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
-}
-
-/** The code point in `length` bytes at `at`; what is not UTF-8 gives numbers that are no code points. */
-function charAt(bytes: Uint8Array, at: number, length: number): number {
-  const first = bytes[at] ?? 0;
-  if (length === 1) return first < 0x80 ? first : unseen + first;
-  let code = first & (0x7f >> length);
-  for (let index = 1; index < length; index += 1) {
-    const next = bytes[at + index] ?? 0;
-    if ((next & 0xc0) !== 0x80) return unseen + first;
-    code = (code << 6) | (next & 0x3f);
-  }
-  return code;
-}
-
-function charBefore(bytes: Uint8Array, end: number): number {
-  for (let at = end - 1; at >= Math.max(0, end - 4); at -= 1) {
-    const byte = bytes[at] ?? 0;
-    if ((byte & 0xc0) !== 0x80) return at + charLength(byte) === end ? at : end - 1;
-  }
-  return end - 1;
 }
