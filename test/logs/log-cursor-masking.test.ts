@@ -131,9 +131,10 @@ describe('a log with secrets', () => {
     expect(next(false)).toEqual(['two ***']);
   });
 
-  it('finds a secret at every place of a window and over its end', () => {
-    for (let shift = 0; shift < 80; shift += 1) {
-      const text = `${'x'.repeat(shift)}${`${'.'.repeat(200)}\n`.repeat(40)} ${secret}\n${`-${secret}\n`.repeat(60)}`;
+  it('finds a secret at every place of a window and over its end, wrapped or not', () => {
+    const wrapped = secret.replaceAll('-', '-\n  ');
+    for (let shift = 0; shift < 60; shift += 1) {
+      const text = `${'x'.repeat(shift)}\n${`${secret} ${wrapped}\n${'.'.repeat(20)}`.repeat(400)}`;
       const { append, next } = follow([secret]);
       append(text);
       expect(next(true)).toEqual(expectedLines(text, [secret]));
