@@ -1,5 +1,6 @@
 import { idle } from './idle.ts';
 import { logs } from './logs.ts';
+import { masking } from './masking.ts';
 import { pickup } from './pickup.ts';
 import { startup } from './startup.ts';
 import { printTable, type Figure } from './table.ts';
@@ -11,6 +12,7 @@ const suites: Readonly<Record<string, () => Figure[] | Promise<Figure[]>>> = {
   pickup,
   tasks: throughput,
   logs,
+  masking,
   wire,
   idle,
 };
