@@ -18,7 +18,8 @@ export interface TestHubOptions extends Omit<HubOptions, 'intercept'> {
 export async function startTestHub(options: TestHubOptions = {}): Promise<TestHub> {
   const { mayViolate = false, ...rest } = options;
   const faults = new FaultBook();
-  const hub = await startHub({ ...rest, intercept: faults.intercept });
+  // With time that runs fast, a slow machine makes agents silent.
+  const hub = await startHub({ forgetSilent: false, ...rest, intercept: faults.intercept });
   onTestFinished(async () => {
     await hub.close();
     if (!mayViolate) expect(hub.violations()).toEqual([]);

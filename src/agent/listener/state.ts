@@ -32,12 +32,12 @@ export type Reaction =
   | { kind: 'wait' }
   | { kind: 'shutdown'; reason: ShutdownReason };
 
-const reasons: Readonly<Record<string, ShutdownReason>> = {
-  idle: 'IDLE',
-  'job-finished': 'JOB_FINISHED',
-  requested: 'REQUESTED',
-  interrupted: 'INTERRUPTED',
-};
+const reasons: ReadonlyMap<string, ShutdownReason> = new Map([
+  ['idle', 'IDLE'],
+  ['job-finished', 'JOB_FINISHED'],
+  ['requested', 'REQUESTED'],
+  ['interrupted', 'INTERRUPTED'],
+]);
 
 export function reportOf(state: AgentState, interruptedAt: number): SyncReport {
   return {
@@ -63,7 +63,7 @@ export function react(state: AgentState, reported: AgentStateName, answer: SyncA
       if (state.kind === 'waiting-for-jobs') return { kind: 'nothing' };
       return { kind: 'ignore', why: 'the result of the job has not been reported' };
     case 'shutdown':
-      return { kind: 'shutdown', reason: reasons[answer.shutdownReason] ?? 'UNKNOWN' };
+      return { kind: 'shutdown', reason: reasons.get(answer.shutdownReason) ?? 'UNKNOWN' };
     default:
       return { kind: 'nothing' };
   }

@@ -83,8 +83,8 @@ export class AgentRegistry {
   sweep(nowMs: number): void {
     for (const agent of this.#state.agents) {
       const silentMs = nowMs - agent.lastSeenMs;
-      const idle = agent.state === 'waiting-for-jobs';
-      const limitMs = agent.state === undefined ? neverSyncedMs : idle ? idleMs : anyMs;
+      const busy = this.#state.jobs.some((job) => job.agent === agent.name && job.state === 'assigned');
+      const limitMs = agent.state === undefined ? neverSyncedMs : busy ? anyMs : idleMs;
       if (silentMs > limitMs) this.remove(agent, 'silent');
     }
   }

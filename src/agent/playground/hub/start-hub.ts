@@ -56,7 +56,7 @@ export async function startHub(options: HubOptions = {}): Promise<Hub> {
       response.once('close', () => syncing.delete(incoming.headers.authorization ?? ''));
     }
     const handle = async (): Promise<HubReply> => {
-      registry.sweep(now());
+      if (options.forgetSilent ?? true) registry.sweep(now());
       const { reply, agent, violations } = await routes.serve(incoming);
       exchange.agent = agent;
       for (const text of violations) blame(agent, text);

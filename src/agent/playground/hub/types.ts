@@ -117,6 +117,8 @@ export interface HubOptions {
   logTokenLifetimeMs?: number;
   /** Of one job; longer ones are trimmed. @default 16 MiB */
   maxLogBytes?: number;
+  /** Deletes agents that are silent for too long. @default true */
+  forgetSilent?: boolean;
   /** What an earlier hub knew: this one is that one, started again. */
   state?: HubState;
   intercept?: Interceptor;
