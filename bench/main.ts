@@ -2,6 +2,7 @@ import { idle } from './idle.ts';
 import { logs } from './logs.ts';
 import { masking } from './masking.ts';
 import { pickup } from './pickup.ts';
+import { session, sessionWorker } from './session.ts';
 import { startup } from './startup.ts';
 import { printTable, type Figure } from './table.ts';
 import { throughput } from './tasks.ts';
@@ -14,8 +15,12 @@ const suites: Readonly<Record<string, () => Figure[] | Promise<Figure[]>>> = {
   logs,
   masking,
   wire,
+  session,
   idle,
 };
+
+// Ends the process.
+if (process.argv[2] === 'session-worker') await sessionWorker(process.argv[3] ?? '');
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in suites));
