@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { type HttpResponse, shownUrl } from '../../http/index.ts';
 import { RemoteError, type RemoteErrorOptions } from '../../lib/index.ts';
+import { retryAfterMs } from './retry-after.ts';
 
 /** Which token a request carried, and so what its refusal says. */
 export type TokenKind = 'registration token' | 'access token' | 'log token' | 'callback token';
@@ -31,7 +32,13 @@ export function refusal(response: HttpResponse, asked: Asked): RemoteError {
   // What is no refusal may hold a new token.
   const said = status >= 400 ? saidBy(response, asked.secret) : '';
   const shown = said === '' ? `${status} ${STATUS_CODES[status] ?? ''}`.trimEnd() : `${status}: ${said}`;
-  return new RemoteError(`${text} (${shown})`, { ...facts, endpoint: asked.endpoint, status });
+  const wait = retryAfterMs(response);
+  return new RemoteError(`${text} (${shown})`, {
+    ...facts,
+    endpoint: asked.endpoint,
+    status,
+    ...(wait === undefined ? {} : { retryAfterMs: wait }),
+  });
 }
 
 /** The error for an answer with the right status and the wrong content. `found` continues "… answered with". */
