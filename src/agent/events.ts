@@ -1,6 +1,8 @@
 import type { JobEvents } from '../executors/index.ts';
 import type { Clock } from '../lib/index.ts';
 import type { JobResult } from '../protocol/ci/index.ts';
+import { createMasker } from '../logs/index.ts';
+import { MaskedOutput } from './job/mask-output.ts';
 import type { JobLog } from './types.ts';
 
 /** The events of one job, from its first line to its last. */
@@ -12,13 +14,44 @@ export interface JobEventWriter extends JobEvents {
 export interface EventWriterOptions {
   log: Pick<JobLog, 'write'>;
   clock: Pick<Clock, 'now'>;
+  /** What the log shall not show: see `jobSecrets`. Shorter ones than four characters are shown. @default none */
+  secrets?: readonly string[];
 }
+
+const leastSecret = 4;
 
 /**
  * Writes events as lines of JSON, with the keys in the order that readers of the original compare (spec CI 5.3). A chunk of output, however
  * large, is one call of the JSON encoder.
  */
-export function createEventWriter({ log, clock }: EventWriterOptions): JobEventWriter {
+export function createEventWriter({ log, clock, secrets = [] }: EventWriterOptions): JobEventWriter {
+  const events = createPlainWriter({ log, clock });
+  return secrets.length === 0 ? events : masked(events, secrets);
+}
+
+/** The same with `***` where a secret was. Directives are masked, too: a job may have written one down in them. */
+function masked(events: JobEventWriter, secrets: readonly string[]): JobEventWriter {
+  const masker = createMasker(secrets, leastSecret);
+  const output = new MaskedOutput({ masker, secrets, minLength: leastSecret, write: (text) => events.output(text) });
+  return {
+    jobStarted: () => events.jobStarted(),
+    commandStarted: (directive) => {
+      output.flush();
+      events.commandStarted(masker.mask(directive));
+    },
+    output: (text) => output.push(text),
+    commandFinished: (command) => {
+      output.flush();
+      events.commandFinished({ ...command, directive: masker.mask(command.directive) });
+    },
+    jobFinished: (result) => {
+      output.flush();
+      events.jobFinished(result);
+    },
+  };
+}
+
+function createPlainWriter({ log, clock }: Omit<EventWriterOptions, 'secrets'>): JobEventWriter {
   const head = (event: string): string => `{"event":"${event}","timestamp":${Math.floor(clock.now() / 1000)}`;
   return {
     jobStarted: () => log.write(`${head('job_started')}}`),

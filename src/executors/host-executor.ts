@@ -19,18 +19,18 @@ export interface HostExecutorOptions {
   /** Where the shell starts; it goes to the home directory at once. */
   cwd: string;
   /** Lets somebody look into the job from outside (spec CI 3.6): `agent serve` and `agent run`. @default nobody */
-  remoteAccess?: RemoteAccess;
+  remoteAccess?: RemoteAccess | undefined;
   /** From TERM to KILL, milliseconds. @default as `ShellSession` has it */
-  stopGraceMs?: number;
+  stopGraceMs?: number | undefined;
   /** How long the shell may take to its first prompt, milliseconds. @default as `ShellSession` has it */
-  startTimeoutMs?: number;
+  startTimeoutMs?: number | undefined;
 }
 
 export interface RemoteAccess {
   /** Base64, one line each. */
   sshPublicKeys: readonly string[];
   /** Path of the script that debug sessions start. @default '/tmp/ssh_jump_point' */
-  jumpPoint?: string;
+  jumpPoint?: string | undefined;
 }
 
 /**

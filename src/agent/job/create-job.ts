@@ -1,0 +1,48 @@
+import { HostExecutor, type HostExecutorOptions, type JobEvents, type JobExecutor } from '../../executors/index.ts';
+import { UserError } from '../../lib/index.ts';
+import type { JobRequest, JobResult } from '../../protocol/ci/index.ts';
+import { createEventWriter } from '../events.ts';
+import type { RunJobOptions } from '../types.ts';
+import { jobSecrets } from './job-secrets.ts';
+import { runJob } from './run-job.ts';
+
+export interface CreateJobOptions
+  extends
+    Omit<RunJobOptions, 'executor' | 'events' | 'stop'>,
+    Pick<HostExecutorOptions, 'env' | 'cwd' | 'stopGraceMs' | 'startTimeoutMs'> {
+  /** Put `***` in the log where values of the job's variables and contents of its files would be. @default false */
+  maskSecrets?: boolean;
+  /** @default '/tmp/ssh_jump_point' */
+  jumpPoint?: string | undefined;
+}
+
+/** A job that is ready to run, once. Aborting the signal stops it. */
+export type RunnableJob = (stop: AbortSignal) => Promise<JobResult>;
+
+/**
+ * Puts a job together (spec CI 5.1), without any effect yet. Throws UserError when its executor is none that this agent has: the caller
+ * then closes the log, to which nothing was written.
+ */
+export function createJob(options: CreateJobOptions): RunnableJob {
+  const { request, log, clock, hostVariables, maskSecrets = false } = options;
+  const events = createEventWriter({ log, clock, secrets: maskSecrets ? jobSecrets(request, hostVariables) : [] });
+  const executor = chooseExecutor(options, events);
+  return (stop) => runJob({ ...options, executor, events, stop });
+}
+
+function chooseExecutor(options: CreateJobOptions, events: JobEvents): JobExecutor {
+  const { request, mode, logger, clock, env, cwd, jumpPoint, stopGraceMs, startTimeoutMs } = options;
+  if (request.executor !== 'shell') {
+    throw new UserError(`unknown executor type: ${request.executor}`, { hint: 'This agent runs `shell` jobs.' });
+  }
+  return new HostExecutor({
+    events,
+    logger,
+    clock,
+    env,
+    cwd,
+    remoteAccess: mode === 'self-hosted' ? undefined : { sshPublicKeys: request.sshPublicKeys, jumpPoint },
+    stopGraceMs,
+    startTimeoutMs,
+  });
+}
