@@ -1,3 +1,9 @@
+export type { FileInjection, HostVariable } from './agent-items.ts';
+export { readJobFile, type JobFile } from './agent-job-file.ts';
+export { agentJsonSchema, agentKeyTable, type AgentOption } from './agent-keys.ts';
+export { isUrlName } from './agent-name.ts';
+export { loadAgentOptions, type AgentOptions, type LoadAgentOptions } from './agent-options.ts';
+export { loadServeOptions, serveKeyTable, type ServeOptions } from './agent-serve-options.ts';
 export { describeConfig, type DescribedKey } from './describe.ts';
 export { expectationOf, runnerKeyTable, type ConfigKey, type KeyTable, type SchemaNode } from './key-table.ts';
 export { loadRunnerConfig, type LoadedConfig, type LoadRunnerConfigOptions } from './load.ts';

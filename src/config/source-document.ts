@@ -18,9 +18,18 @@ export interface SourceDocument {
  * Parses a file by its ending: `.yaml` and `.yml` as YAML, everything else as JSON in which comments and trailing commas are
  * allowed. Throws ConfigError with the position of the first mistake.
  */
-export async function parseDocument(file: string, text: string): Promise<SourceDocument> {
+export async function parseDocument(
+  file: string,
+  text: string,
+  options: ParseDocumentOptions = {},
+): Promise<SourceDocument> {
   const content = text.startsWith('\uFEFF') ? text.slice(1) : text;
-  return isYaml(file) ? await parseYaml(file, content) : parseJson(file, content);
+  return isYaml(file) ? await parseYaml(file, content, options) : parseJson(file, content);
+}
+
+export interface ParseDocumentOptions {
+  /** Numbers and switches of YAML come as the text they are written as: `0644`, `1e5`, `true`. @default false */
+  asSpelled?: boolean;
 }
 
 export function isYaml(file: string): boolean {
@@ -86,9 +95,13 @@ function offsetToPosition(text: string, offset: number): Position {
   return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
 }
 
-async function parseYaml(file: string, text: string): Promise<SourceDocument> {
+async function parseYaml(
+  file: string,
+  text: string,
+  { asSpelled = false }: ParseDocumentOptions,
+): Promise<SourceDocument> {
   // Only users of YAML pay for its parser.
-  const { isMap, isScalar, isSeq, LineCounter, parseDocument: parse } = await import('yaml');
+  const { isMap, isScalar, isSeq, LineCounter, parseDocument: parse, visit } = await import('yaml');
   const lines = new LineCounter();
   const document = parse(text, { lineCounter: lines, prettyErrors: false });
   const at = (offset: number): Position => {
@@ -98,6 +111,13 @@ async function parseYaml(file: string, text: string): Promise<SourceDocument> {
   const [error] = document.errors;
   if (error)
     throw locatedError(`not valid YAML: ${error.message}`, { source: file, ...at(error.pos[0]), cause: error });
+  if (asSpelled) {
+    visit(document, {
+      Scalar: (_key, node) => {
+        if (typeof node.value !== 'string' && node.value !== null) node.value = node.source ?? node.value;
+      },
+    });
+  }
   const positionOf = (path: readonly string[]): Position | undefined => {
     const parent: unknown = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
     const last = path.at(-1);
