@@ -6,9 +6,15 @@ import { tempDir } from '../support/temp-dir.ts';
 
 describe('the text of an error', () => {
   it('shows no credentials of URLs', async () => {
-    const { code, err } = await runInProcess(['runner', 'start', 'https://bob:hunter22@semaphore.example']);
+    const cwd = tempDir();
+    const file = join(cwd, 'runner.json');
+    writeFileSync(
+      file,
+      JSON.stringify({ web_host: 'http://127.0.0.1:1', runner: { log: 'https://bob:hunter22@log.example' } }),
+    );
+    const { code, err } = await runInProcess(['runner', 'start', '--config', file], { cwd });
     expect(code).not.toBe(0);
-    expect(err).toContain('bob:***@semaphore.example');
+    expect(err).toContain('bob:***@log.example');
     expect(err).not.toContain('hunter22');
   });
 
