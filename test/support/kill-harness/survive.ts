@@ -66,7 +66,9 @@ export async function undisturbed(task: TaskUnderTest): Promise<Undisturbed> {
   const trace = join(world.directory, 'trace');
   rmSync(trace, { force: true });
   const id = await begin(task);
-  const outcome = await finish(task, id, world.startRunner(environment(world, { KILL_TRACE: trace })));
+  const runner = world.startRunner(environment(world, { KILL_TRACE: trace }));
+  const outcome = await finish(task, id, runner);
+  await endNow(world, runner);
   return { ...outcome, trace: readFileSync(trace, 'utf8').split('\n').slice(0, -1) };
 }
 
@@ -77,21 +79,23 @@ export async function survive(task: TaskUnderTest, ends: readonly End[]): Promis
   const reached: boolean[] = [];
   for (const end of ends) {
     const runner = await oneLife(task, id, end);
-    reached.push(runner === undefined);
-    if (runner) return { ...(await finish(task, id, runner)), reached };
+    const outcome = runner && (await finish(task, id, runner));
+    // Killed at the very last it may have passed for alive.
+    const wasAlive = runner?.child.signalCode === null;
+    if (runner) await endNow(world, runner);
+    reached.push(!wasAlive);
+    if (outcome && wasAlive) return { ...outcome, reached };
     await task.away?.(await world.api.task(id));
   }
-  return { ...(await finish(task, id, world.startRunner())), reached };
+  const last = world.startRunner();
+  const outcome = await finish(task, id, last);
+  await endNow(world, last);
+  return { ...outcome, reached };
 }
 
-/** Ends a runner whatever becomes of the work with it: the next task must not meet it. */
-async function killedAfter<Value>(world: World, runner: RunningProgram, work: () => Promise<Value>): Promise<Value> {
-  try {
-    return await work();
-  } finally {
-    runner.child.kill('SIGKILL');
-    await world.end(runner);
-  }
+async function endNow(world: World, runner: RunningProgram): Promise<void> {
+  runner.child.kill('SIGKILL');
+  await world.end(runner);
 }
 
 /** Every task begins where nothing is known of its repository, and meets nothing of the one before. */
@@ -129,7 +133,7 @@ async function oneLife(task: TaskUnderTest, id: number, end: End): Promise<Runni
   return undefined;
 }
 
-/** Lets `runner` bring the task to its end and ends the runner. */
+/** Lets `runner` bring the task to its end. When that fails the runner is ended: the next task must not meet it. */
 async function finish(task: TaskUnderTest, id: number, runner: RunningProgram): Promise<Outcome> {
   const { world } = task;
   const isFinished = async (state: ApiTask): Promise<boolean> => {
@@ -137,10 +141,11 @@ async function finish(task: TaskUnderTest, id: number, runner: RunningProgram): 
     await task.user?.(state);
     return false;
   };
-  const { left, status } = await killedAfter(world, runner, async () => {
-    const state = await world.api.waitUntil(id, isFinished, patienceMs);
-    return { status: state.status, left: await aftermathOf(world, task.secrets) };
+  const { status } = await world.api.waitUntil(id, isFinished, patienceMs).catch(async (error: unknown) => {
+    await endNow(world, runner);
+    throw error;
   });
+  const left = await aftermathOf(world, task.secrets);
   return {
     status,
     log: (await world.api.log(id)).map((line) => withoutChance(line, id, world)),
