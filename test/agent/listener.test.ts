@@ -43,7 +43,7 @@ function states(hub: TestHub): string[] {
   const seen = hub
     .exchanges()
     .filter(({ path }) => path === '/sync')
-    .map(({ body }) => String((JSON.parse(body) as { state: string }).state));
+    .map(({ body }) => (JSON.parse(body) as { state: string }).state);
   return seen.filter((state, index) => state !== seen[index - 1]);
 }
 

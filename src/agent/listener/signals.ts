@@ -6,7 +6,7 @@ const quitCount = 3;
 export interface InterruptionListener {
   signals: AgentSignals;
   /** Gives the signals their usual effect back. */
-  release(): void;
+  release: () => void;
 }
 
 /**

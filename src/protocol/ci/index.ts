@@ -10,5 +10,5 @@ export {
   type ReadJobRequestOptions,
 } from './job-request.ts';
 export { type LogPush, maxLogLines, pushLog } from './push-log.ts';
-export { type AgentRegistration, encodeRegistration, type RegistrationAnswer } from './registration.ts';
+export { type AgentRegistration, type RegistrationAnswer } from './registration.ts';
 export { agentStates, type AgentStateName, type JobResult, type SyncAnswer, type SyncReport } from './sync.ts';

@@ -28,16 +28,18 @@ export interface LogOutcome {
 export function appendLog(job: HubJob, { startFrom, body, maxBytes, nowMs }: LogAppend): LogOutcome {
   const from = /^\d{1,9}$/.test(startFrom ?? '') ? Number(startFrom) : undefined;
   if (from === undefined) return refused(400, ['start_from is missing or no number']);
+  if (job.trimmed) {
+    return trimmed(job, job.trimTold ? ['a log that is trimmed gets no more lines'] : []);
+  }
   const lines = body.endsWith('\n') ? body.slice(0, -1).split('\n') : body.split('\n');
   const violations = [...problemsOf(lines, body), ...discontinuities(job, from, lines)];
   if (lines.length > maxLogLines) return refused(413, [`${lines.length} lines in one request`]);
-  if (job.trimmed) return refused(422, [...violations, 'a log that is trimmed gets no more lines']);
   if (job.bytes + Buffer.byteLength(body) > maxBytes) {
     job.trimmed = true;
     const notice = `\nThe log is longer than ${Math.round(maxBytes / 1024 / 1024)} MB, and was trimmed.\n`;
     const line = JSON.stringify({ event: 'cmd_output', timestamp: Math.floor(nowMs / 1000), output: notice });
     job.lines.push(line);
-    return { ...refused(422, violations), added: [line] };
+    return { ...trimmed(job, violations), added: [line] };
   }
   const known = job.lines.length;
   job.lines.length = Math.min(known, from);
@@ -51,6 +53,14 @@ export function appendLog(job: HubJob, { startFrom, body, maxBytes, nowMs }: Log
       job.acknowledged = Math.max(job.acknowledged, from + lines.length);
     },
   };
+}
+
+/** The agent is to stop once it knows. */
+function trimmed(job: HubJob, violations: string[]): LogOutcome {
+  const delivered = (): void => {
+    job.trimTold = true;
+  };
+  return { ...refused(422, violations), delivered };
 }
 
 function refused(status: 400 | 413 | 422, violations: string[]): LogOutcome {

@@ -1,4 +1,4 @@
-import type { AgentStateName } from '../../../protocol/ci/index.ts';
+import { agentStates } from '../../../protocol/ci/index.ts';
 import { checkHeaders, checkRegistration, checkSync, parseObject } from './checks.ts';
 import { appendLog } from './log-store.ts';
 import { isLogToken, makeLogToken } from './log-tokens.ts';
@@ -105,10 +105,11 @@ export class Routes {
     const body = parseObject(incoming.body);
     if (!body) return { reply: plain('malformed JSON', 422), violations: ['the body is no JSON object'] };
     const violations = checkSync(body, agent);
+    const state = agentStates.find((name) => name === body['state']);
+    if (!state) return { reply: plain('unknown state', 422), violations };
     agent.syncs += 1;
     const { answer, delivered, ...found } = this.#options.desk.take(agent, {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- another word is a violation, found above, and decides nothing
-      state: String(body['state']) as AgentStateName,
+      state,
       jobId: String(body['job_id']),
       jobResult: String(body['job_result']),
       interruptedAt: Number(body['interrupted_at']),

@@ -133,6 +133,7 @@ function newJob(id: string, request: Readonly<Record<string, unknown>>): HubJob 
     acknowledged: 0,
     bytes: 0,
     trimmed: false,
+    trimTold: false,
   };
 }
 

@@ -48,7 +48,10 @@ export interface HubJob {
   /** So many of the lines are known by the agent to have arrived. */
   acknowledged: number;
   bytes: number;
+  /** It is longer than the hub lets it be. */
   trimmed: boolean;
+  /** The agent knows. */
+  trimTold: boolean;
 }
 
 /** One request and what became of it, tokens left out. */
