@@ -44,14 +44,17 @@ export class FileLog implements JobLog {
     const { spool, directory, maxBytes, upload, logger } = this.#options;
     spool.flush();
     const trimmed = spool.end.offset >= maxBytes || spool.hasLost;
+    await upload(trimmed);
     try {
-      await upload(trimmed);
       await onClosed?.(trimmed);
-    } finally {
-      spool.close();
-      await directory
-        .remove()
-        .catch((error: unknown) => logger.warn('The job log cannot be removed', { error: messageOf(error) }));
+    } catch (error: unknown) {
+      logger.error('What follows the end of the job log has failed', { error: messageOf(error) });
+    }
+    spool.close();
+    try {
+      await directory.remove();
+    } catch (error: unknown) {
+      logger.warn('The files of the job log cannot be removed', { path: directory.path, error: messageOf(error) });
     }
   }
 }

@@ -1,9 +1,9 @@
 import type { HttpTransport } from '../../http/index.ts';
 import { type Clock, messageOf } from '../../lib/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
+import { createEventWriter } from '../events.ts';
 import { AcknowledgedFile } from './acknowledged-file.ts';
 import { LogDirectory, removeOldAside } from './log-directory.ts';
-import { noticeLine } from './notice-line.ts';
 import { upload } from './open-job-log.ts';
 import { PushedLog } from './pushed-log.ts';
 import { Spool } from './spool.ts';
@@ -22,8 +22,10 @@ export interface LeftoversOptions {
   logger: Logger;
 }
 
+/** After this the token of a log is not valid any more, whoever has it. */
+const foreignMs = 2 * 60 * 60_000;
 const dayMs = 24 * 60 * 60_000;
-const cutShort = '[The agent ended while this job was running: the log ends here.]';
+const cutShort = '\n[The agent ended while this job was running: the log ends here.]\n';
 
 /**
  * Delivers what agents that are gone have left of their logs in this state directory, one after the other (spec CI 10.1 item 19). Only the token that the
@@ -54,10 +56,12 @@ export async function deliverLeftovers(options: LeftoversOptions): Promise<void>
 async function deliver(directory: LogDirectory, options: LeftoversOptions): Promise<void> {
   const { sealToken, keepDays = 7, clock, logger } = options;
   const record = await directory.readRecord(sealToken);
-  const isOld = clock.now() - (await directory.lastUsedMs()) > keepDays * dayMs;
-  if (!record?.push || isOld) {
+  const unusedMs = clock.now() - (await directory.lastUsedMs());
+  // Another agent of this user, which will be back.
+  if (!record && unusedMs < foreignMs) return await directory.leave();
+  if (!record?.push || unusedMs > keepDays * dayMs) {
     const file = await directory.setAside(record?.jobId ?? 'job');
-    const why = isOld ? 'it is too old' : record ? 'its job was not self-hosted' : 'its agent had another token';
+    const why = !record ? 'its agent had another token' : record.push ? 'it is too old' : 'its job was not self-hosted';
     logger.error('A job log that was left behind cannot be delivered', { file, why, days_kept: keepDays });
     return;
   }
@@ -73,7 +77,7 @@ async function deliver(directory: LogDirectory, options: LeftoversOptions): Prom
     await directory.remove();
     return;
   }
-  closeLog(spool, clock.now());
+  closeLog(spool, clock);
   const log = new PushedLog({
     jobId,
     spool,
@@ -94,11 +98,12 @@ async function deliver(directory: LogDirectory, options: LeftoversOptions): Prom
 }
 
 /** A log that ends in the middle would look as if its job still ran. */
-function closeLog(spool: Spool, nowMs: number): void {
+function closeLog(spool: Spool, clock: Clock): void {
   const { line } = spool.end;
   if (line === 0) return;
   const last = Buffer.concat([...spool.read(line - 1)]).toString('utf8');
   if (last.startsWith('{"event":"job_finished"')) return;
-  spool.append(noticeLine(cutShort, nowMs));
-  spool.append(JSON.stringify({ event: 'job_finished', timestamp: Math.floor(nowMs / 1000), result: 'failed' }));
+  const events = createEventWriter({ log: { write: (text) => spool.append(text) }, clock });
+  events.output(cutShort);
+  events.jobFinished('failed');
 }

@@ -51,17 +51,17 @@ export class PushedLog implements JobLog {
    * delivered later stays. `lost`: neither delivered nor uploaded; the lines were set aside.
    */
   async settle(onClosed?: (trimmed: boolean) => Promise<void>): Promise<Settled> {
-    const { spool, directory, acknowledged, upload } = this.#options;
+    const { jobId, spool, directory, acknowledged, upload, logger } = this.#options;
     const delivery = await this.#pusher.finish();
     const trimmed = delivery.kind !== 'delivered' || this.#pusher.hasShortened || spool.hasLost;
-    let isUploaded = false;
+    const isUploaded = await upload(trimmed);
     try {
-      isUploaded = await upload(trimmed);
       await onClosed?.(trimmed);
-    } finally {
-      spool.close();
-      acknowledged.close();
+    } catch (error: unknown) {
+      logger.error('What follows the end of the job log has failed', { job: jobId, error: messageOf(error) });
     }
+    spool.close();
+    acknowledged.close();
     if (delivery.kind !== 'undelivered' || (delivery.isFinal && isUploaded)) {
       if (delivery.kind === 'undelivered') this.#tellLoss(delivery, 'the whole log was uploaded as an artifact');
       await this.#tidy(() => directory.remove());
@@ -73,7 +73,7 @@ export class PushedLog implements JobLog {
       return 'left';
     }
     await this.#tidy(async () => {
-      const file = await directory.setAside(this.#options.jobId);
+      const file = await directory.setAside(jobId);
       this.#tellLoss(delivery, `the whole log is kept for some days: ${file}`);
     });
     return 'lost';

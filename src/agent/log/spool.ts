@@ -53,8 +53,8 @@ export class Spool {
   #written = 0;
   #isFlushScheduled = false;
   #isClosed = false;
-  /** When the disk refused last; undefined while it takes everything. */
-  #refusedAt: number | undefined;
+  /** The disk takes nothing at the moment. */
+  #isRefused = false;
   #lost = { lines: 0, bytes: 0 };
   #hasLost = false;
 
@@ -88,17 +88,14 @@ export class Spool {
   /** Adds one line, given without its end. Never throws. */
   append(line: string): void {
     if (this.#isClosed) return;
-    if (this.#refusedAt !== undefined) {
-      if (this.#options.clock.now() - this.#refusedAt >= retryMs) this.flush();
-      if (this.#mustDrop(line)) {
-        this.#lost.lines += 1;
-        this.#lost.bytes += Buffer.byteLength(line) + 1;
-        return;
-      }
+    if (this.#isRefused && this.#mustDrop(line)) {
+      this.#lost.lines += 1;
+      this.#lost.bytes += Buffer.byteLength(line) + 1;
+      return;
     }
     this.#noteLoss();
     this.#store(line);
-    if (this.#refusedAt !== undefined) return;
+    if (this.#isRefused) return;
     if (this.#pending.length >= flushBytes) this.flush();
     else if (!this.#isFlushScheduled) {
       this.#isFlushScheduled = true;
@@ -124,8 +121,8 @@ export class Spool {
     }
     this.#pending.truncate(0);
     this.#pendingFrom = this.#written;
-    if (this.#refusedAt === undefined) return;
-    this.#refusedAt = undefined;
+    if (!this.#isRefused) return;
+    this.#isRefused = false;
     this.#options.logger.info('The job log can be written to the disk again', { file: this.path });
   }
 
@@ -227,7 +224,6 @@ export class Spool {
   }
 
   #mustDrop(line: string): boolean {
-    if (this.#refusedAt === undefined) return false;
     return this.#pending.length > (isOutputLine(line) ? heldOutputBytes : heldBytes);
   }
 
@@ -241,10 +237,12 @@ export class Spool {
   }
 
   #onRefused(error: unknown): void {
-    const { clock, logger } = this.#options;
-    const isNew = this.#refusedAt === undefined;
-    this.#refusedAt = clock.now();
-    if (!isNew) return;
+    setTimeout(() => {
+      if (!this.#isClosed) this.flush();
+    }, retryMs).unref();
+    if (this.#isRefused) return;
+    this.#isRefused = true;
+    const { logger } = this.#options;
     const hint = shortageHint(codeOf(error));
     logger.error('The job log cannot be written to the disk; the job goes on', {
       file: this.path,
@@ -262,6 +260,7 @@ export class Spool {
       if (count === 0) throw new InternalError(`${this.path} is shorter than what was written to it`);
       done += count;
     }
+    if (inFile === size) return buffer;
     const from = offset + inFile - this.#pendingFrom;
     this.#pending.bytes().copy(buffer, inFile, from, from + size - inFile);
     return buffer;

@@ -11,7 +11,7 @@ import { type ArtifactAccess, isUploadWanted, type UploadPolicy } from './upload
 export interface UploadOptions {
   spool: Pick<Spool, 'batches'>;
   jobId: string;
-  /** For the copy that is uploaded; it and `<textFile>.gz` must not be there. */
+  /** For the copy that is uploaded; it and `<textFile>.gz` are replaced and removed. */
   textFile: string;
   policy: UploadPolicy;
   /** Not all of the log is where it belongs. */
@@ -46,6 +46,7 @@ export async function uploadLog(options: UploadOptions): Promise<boolean> {
     return false;
   }
   try {
+    await removeCopies(textFile);
     const bytes = await writePlainText(options.spool, textFile);
     const isLarge = bytes >= compressionThreshold(env);
     const file = isLarge ? await compressed(textFile, logger) : textFile;
@@ -54,9 +55,15 @@ export async function uploadLog(options: UploadOptions): Promise<boolean> {
     logger.error('The job log cannot be uploaded as an artifact', { why: messageOf(error) });
     return false;
   } finally {
-    await rm(textFile, { force: true });
-    await rm(`${textFile}.gz`, { force: true });
+    await removeCopies(textFile).catch((error: unknown) =>
+      logger.warn('The copy of the job log cannot be removed', { error: messageOf(error) }),
+    );
   }
+}
+
+async function removeCopies(textFile: string): Promise<void> {
+  await rm(textFile, { force: true });
+  await rm(`${textFile}.gz`, { force: true });
 }
 
 async function compressed(textFile: string, logger: Logger): Promise<string> {
