@@ -10,11 +10,11 @@ const ignoredEnd = /^Use "\w+" to leave the shell\.\r?\n/gm;
 
 /** What jobs in the background print while no command runs. It belongs to the next one: nothing is lost. */
 export class EarlierOutput {
-  readonly #events: { onFull: () => void; onTaken: () => void };
+  readonly #events: { onFull: () => void };
   #parts: Buffer[] = [];
   #length = 0;
 
-  constructor(events: { onFull: () => void; onTaken: () => void }) {
+  constructor(events: { onFull: () => void }) {
     this.#events = events;
   }
 
@@ -29,7 +29,6 @@ export class EarlierOutput {
     const text = Buffer.concat(this.#parts).toString('latin1').replace(promptEscapes, '').replace(ignoredEnd, '');
     this.#parts = [];
     this.#length = 0;
-    this.#events.onTaken();
     return text === '' ? undefined : Buffer.from(text, 'latin1');
   }
 }

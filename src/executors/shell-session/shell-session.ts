@@ -85,8 +85,8 @@ export class ShellSession {
       onMark: (mark) => this.#mark(mark),
     });
     this.#earlier = new EarlierOutput({
-      onFull: () => this.#hold('earlier'),
-      onTaken: () => this.#release('earlier'),
+      // While a command is on its way, its marks must get through.
+      onFull: () => this.#isRunning() || this.#hold('earlier'),
     });
   }
 
@@ -145,10 +145,12 @@ export class ShellSession {
 
   /**
    * Ends the shell and everything that was started in it, TERM before KILL. A command that is running ends with exit code 1. Safe at any
-   * moment, and twice; also after the shell has ended, for what it has left.
+   * moment, and twice; also after the shell has ended, for what it has left. `graceMs` instead of `stopGraceMs` can only hurry it.
    */
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
+  stop(graceMs = Number.POSITIVE_INFINITY): Promise<void> {
+    const ms = Math.min(graceMs, this.#options.stopGraceMs ?? 5000);
+    if (this.#stopping) void this.#process?.stop(ms);
+    this.#stopping ??= this.#stop(ms);
     return this.#stopping;
   }
 
@@ -157,6 +159,7 @@ export class ShellSession {
     const startedAt = unixSeconds();
     if (this.#state !== 'idle' || !this.#transport) return this.#result(1, startedAt);
     this.#state = 'running';
+    this.#release('earlier');
     try {
       const operand = await this.#transport.place(text, (line) => this.#typeAndWait(line));
       await this.#waitForPrompt();
@@ -196,10 +199,10 @@ export class ShellSession {
     return { exitCode, startedAt, finishedAt: unixSeconds(), ...(shellExit && { shellExit }) };
   }
 
-  async #stop(): Promise<void> {
+  async #stop(graceMs: number): Promise<void> {
     this.#state = 'stopped';
     this.#start?.fail('it was stopped');
-    const left = (await this.#process?.stop(this.#options.stopGraceMs ?? 5000)) ?? [];
+    const left = (await this.#process?.stop(graceMs)) ?? [];
     if (left.length > 0) {
       this.#options.log.warn('Processes of the job could not be ended', { pids: left.map(({ pid }) => pid) });
     }

@@ -49,7 +49,7 @@ export function ownLine(session: string, line: string): string {
  * may come to the shell instead when the two miss each other. The shell's history is not written to the user's file.
  */
 export function setUpLine(session: string, spareDescriptors: readonly number[]): string {
-  const close = spareDescriptors.map((fd) => `\\builtin exec ${fd}<&-; `).join('');
+  const close = spareDescriptors.map((fd) => `\\exec ${fd}<&-; `).join('');
   return ownLine(
     session,
     `\\builtin export PS1=''; \\builtin unset HISTFILE; IGNOREEOF=3; \\builtin bind 'set enable-bracketed-paste off'; ` +
