@@ -1,6 +1,6 @@
 import { HostExecutor, type HostExecutorOptions, type JobEvents, type JobExecutor } from '../../executors/index.ts';
 import { UserError } from '../../lib/index.ts';
-import type { JobRequest, JobResult } from '../../protocol/ci/index.ts';
+import type { JobResult } from '../../protocol/ci/index.ts';
 import { createEventWriter } from '../events.ts';
 import type { RunJobOptions } from '../types.ts';
 import { jobSecrets } from './job-secrets.ts';
@@ -9,7 +9,7 @@ import { runJob } from './run-job.ts';
 export interface CreateJobOptions
   extends
     Omit<RunJobOptions, 'executor' | 'events' | 'stop'>,
-    Pick<HostExecutorOptions, 'env' | 'cwd' | 'stopGraceMs' | 'startTimeoutMs'> {
+    Pick<HostExecutorOptions, 'env' | 'cwd' | 'stopGraceMs' | 'startTimeoutMs' | 'hurry'> {
   /** Put `***` in the log where values of the job's variables and contents of its files would be. @default false */
   maskSecrets?: boolean;
   /** @default '/tmp/ssh_jump_point' */
@@ -31,7 +31,7 @@ export function createJob(options: CreateJobOptions): RunnableJob {
 }
 
 function chooseExecutor(options: CreateJobOptions, events: JobEvents): JobExecutor {
-  const { request, mode, logger, clock, env, cwd, jumpPoint, stopGraceMs, startTimeoutMs } = options;
+  const { request, mode, logger, clock, env, cwd, jumpPoint, stopGraceMs, startTimeoutMs, hurry } = options;
   if (request.executor !== 'shell') {
     throw new UserError(`unknown executor type: ${request.executor}`, { hint: 'This agent runs `shell` jobs.' });
   }
@@ -44,5 +44,6 @@ function chooseExecutor(options: CreateJobOptions, events: JobEvents): JobExecut
     remoteAccess: mode === 'self-hosted' ? undefined : { sshPublicKeys: request.sshPublicKeys, jumpPoint },
     stopGraceMs,
     startTimeoutMs,
+    hurry,
   });
 }
