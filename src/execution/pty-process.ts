@@ -7,6 +7,7 @@ import { Pty } from './pty.ts';
 import { foregroundGroup, lookAtForeground, type Foreground } from './pty-foreground.ts';
 import { markCommand } from './task-mark.ts';
 import { TaskProcesses } from './task-processes.ts';
+import { umaskCommand } from './tool-umask.ts';
 
 export interface PtySpec {
   /** Looked up in `env.PATH` when it is a bare name; it becomes `argv[0]` as it is. */
@@ -39,7 +40,7 @@ const drainBytes = 512 * 1024;
  * leads, and becomes the command. The mark is what finds all that the command leaves behind.
  */
 function launchScript(tag: string): string {
-  return `${markCommand(tag)}exec "$@" <>"$0" >&0 2>&0`;
+  return `${umaskCommand()}${markCommand(tag)}exec "$@" <>"$0" >&0 2>&0`;
 }
 
 /**
@@ -57,6 +58,8 @@ export class PtyProcess {
   readonly spareDescriptors: readonly number[];
   #exit: PtyExit | undefined;
   #stopped: Promise<ProcessStat[]> | undefined;
+  /** When KILL follows. */
+  #deadline = Number.POSITIVE_INFINITY;
 
   /** Throws UserError when there is no pseudo-terminal. A command that is not there ends at once, with code 127. */
   constructor(spec: PtySpec, handlers: PtyHandlers) {
@@ -139,14 +142,16 @@ export class PtyProcess {
   /**
    * Ends everything: TERM for all that the leader started and, when they are gone, HUP for the leader itself, as when its terminal
    * is closed; KILL for whatever is left after `graceMs`. The leader is stopped meanwhile: a shell whose command was ended would go
-   * on with the next one. Safe at any moment, and twice. Resolves with the processes that stay all the same.
+   * on with the next one. Safe at any moment, and again: with less time left, KILL comes earlier. Resolves with the processes that stay
+   * all the same.
    */
   stop(graceMs: number): Promise<ProcessStat[]> {
-    this.#stopped ??= this.#stop(Date.now() + graceMs);
+    this.#deadline = Math.min(this.#deadline, Date.now() + graceMs);
+    this.#stopped ??= this.#stop();
     return this.#stopped;
   }
 
-  async #stop(deadline: number): Promise<ProcessStat[]> {
+  async #stop(): Promise<ProcessStat[]> {
     const { pid } = this;
     if (pid !== undefined && !this.#exit) this.#signalLeader(pid, 'SIGSTOP');
     const others = (): ProcessStat[] => this.#processes.list().filter((found) => found.pid !== pid);
@@ -154,14 +159,16 @@ export class PtyProcess {
     const groups = new Set(left.map(({ group }) => group));
     for (const group of groups) signalGroup(group, 'SIGTERM');
     for (const group of groups) if (group !== pid) signalGroup(group, 'SIGCONT');
-    while (left.length > 0 && Date.now() < deadline) {
+    while (left.length > 0 && Date.now() < this.#deadline) {
       await delay(lookMs);
       left = others();
     }
     if (pid !== undefined && !this.#exit && left.length === 0) {
       this.#signalLeader(pid, 'SIGHUP');
       this.#signalLeader(pid, 'SIGCONT');
-      await Promise.race([this.#exited, delay(Math.max(0, deadline - Date.now()), undefined, { ref: false })]);
+      while (!this.#exit && Date.now() < this.#deadline) {
+        await Promise.race([this.#exited, delay(lookMs, undefined, { ref: false })]);
+      }
     }
     const ended = await this.#processes.end();
     if (pid !== undefined && !this.#exit) {

@@ -22,6 +22,8 @@ export interface HostExecutorOptions {
   remoteAccess?: RemoteAccess | undefined;
   /** From TERM to KILL, milliseconds. @default as `ShellSession` has it */
   stopGraceMs?: number | undefined;
+  /** Aborted when KILL shall not wait for that. It stops nothing by itself. */
+  hurry?: AbortSignal | undefined;
   /** How long the shell may take to its first prompt, milliseconds. @default as `ShellSession` has it */
   startTimeoutMs?: number | undefined;
 }
@@ -184,7 +186,10 @@ export class HostExecutor implements JobExecutor {
   }
 
   async #stop(): Promise<void> {
-    const { logger } = this.#options;
+    const { logger, hurry } = this.#options;
+    const onHurry = (): void => void this.#session?.stop(0);
+    if (hurry?.aborted === true) onHurry();
+    hurry?.addEventListener('abort', onHurry, { once: true });
     const works = [() => this.#session?.stop(), () => this.#profile?.remove(), () => this.#files.removeAll()];
     for (const work of works) {
       try {
@@ -193,6 +198,7 @@ export class HostExecutor implements JobExecutor {
         logger.warn('Something of the job is left behind', { error: messageOf(error) });
       }
     }
+    hurry?.removeEventListener('abort', onHurry);
   }
 
   /** As a login shell has it. Throws the system's error when the agent's user has none. */
