@@ -171,7 +171,7 @@ describe('a server that does not answer as it should', () => {
     expect(job.stopped).toBe(0);
   });
 
-  it('for more than 10 minutes is given up: job stopped, hook told, exit code 1', async () => {
+  it('for more than 10 minutes is given up: job stopped, exit code 1', async () => {
     const clock = new FastClock(1000);
     const hub = await startTestHub({ clock, intervalSlackMs: 20_000 });
     const job = heldJob();

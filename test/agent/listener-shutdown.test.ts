@@ -92,6 +92,16 @@ describe('the end that the server orders (spec CI 2.10, 2.11)', () => {
     expect(ending.reason()).toContain('UNKNOWN ');
   });
 
+  it('is the agent’s own when it cannot sync: the hook is told so, and the exit code is 1', async () => {
+    const hub = await startTestHub(quick);
+    const ending = hook();
+    const agent = await startTestAgent({ hub, clock, shutdownHook: ending.options });
+    await until(() => hub.agents()[0]?.syncs === 1, 'the first sync');
+    hub.forget('builder-eu-07');
+    expect(await agent.exitCode).toBe(1);
+    expect(ending.reason()).toContain('UNABLE_TO_SYNC ');
+  });
+
   it('while a job runs: stops it, and waits for its log before it says good-bye', async () => {
     const hub = await startTestHub(quick);
     const order: string[] = [];

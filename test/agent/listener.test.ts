@@ -220,6 +220,20 @@ describe('a job', () => {
     expect(Math.min(...gaps)).toBeGreaterThan(2900);
   });
 
+  it('that is stopped before it was fetched never begins', async () => {
+    const clock = new FastClock(50);
+    const hub = await startTestHub({ clock, intervalSlackMs: 3000, mayViolate: true });
+    hub.fault({ method: 'GET', times: 1000 }, status(503));
+    const job = heldJob();
+    await startTestAgent({ hub, clock, startJob: job.startJob });
+    hub.enqueue({ job_id: id });
+    await until(() => hub.agents()[0]?.state === 'starting-job', 'the job is asked for');
+    hub.fault({ path: /sync/ }, status(200, `{"action":"stop-job","job_id":"${id}"}`));
+    await until(() => hub.job(id).state === 'finished', 'the job has finished');
+    expect(hub.job(id).result).toBe('stopped');
+    expect(job.started).toEqual([]);
+  });
+
   it('that is there after some attempts runs', async () => {
     const clock = new FastClock(50);
     const hub = await startTestHub({ clock, intervalSlackMs: 3000 });

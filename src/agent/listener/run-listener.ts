@@ -19,8 +19,10 @@ const disconnectPatienceMs = 5 * 60_000;
 const deliveryPatienceMs = 10 * 60_000;
 /** … unless there is no server, */
 const unableToSyncPatienceMs = 60_000;
-/** or somebody waits at a terminal. Also what its teardown may take once the log was given up. */
-const quitPatienceMs = 15_000;
+/** or somebody waits at a terminal. */
+const quitPatienceMs = 3000;
+/** What the end of the tree and the teardown may take once the log was given up. */
+const teardownPatienceMs = 15_000;
 
 const ok = 0;
 const failed = 1;
@@ -51,7 +53,7 @@ export async function runListener(options: ListenerOptions): Promise<number> {
   }
   const { reason } = ending;
   const patienceMs = reason === 'UNABLE_TO_SYNC' ? unableToSyncPatienceMs : deliveryPatienceMs;
-  await endJob(listener.runningJob, patienceMs, options);
+  await endJob(listener.runningJob, patienceMs, options, signals.quit);
   await disconnect(options);
   await runHook(reason, options);
   logger.info(shutdownText(reason));
@@ -83,19 +85,23 @@ async function register(options: ListenerOptions): Promise<'registered' | 'inter
   }
 }
 
-/** Stops a job that still runs, and waits until its tree has ended and its log is delivered, or the patience is over. */
-async function endJob(slot: JobSlot | undefined, patienceMs: number, options: ListenerOptions): Promise<void> {
+/** Stops a job that still runs, and waits until its tree has ended and its log is delivered, or the patience is over, or `cut`. */
+async function endJob(
+  slot: JobSlot | undefined,
+  patienceMs: number,
+  { clock, logger }: ListenerOptions,
+  cut?: AbortSignal,
+): Promise<void> {
   if (!slot) return;
-  const { clock, logger, signals } = options;
   logger.warn('A job still runs and is stopped', { job: slot.id });
   slot.stop();
-  if (await isOver(slot, patienceMs, clock, patienceMs > quitPatienceMs ? signals.quit : undefined)) return;
+  if (await isOver(slot, patienceMs, clock, cut)) return;
   logger.error('The log of the job was not delivered in time', {
     job: slot.id,
     what_now: 'the next agent with the same state directory delivers what is left',
   });
   slot.abandon();
-  if (!(await isOver(slot, quitPatienceMs, clock))) logger.error('The job did not end in time', { job: slot.id });
+  if (!(await isOver(slot, teardownPatienceMs, clock))) logger.error('The job did not end in time', { job: slot.id });
 }
 
 /** False when the time is over, or `cut`, before the job is. */
