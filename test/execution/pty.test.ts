@@ -174,3 +174,26 @@ describe('the stop', () => {
     expect(isAlive(bystander.pid ?? 0)).toBe(true);
   });
 });
+
+describe('a system without the package for pseudo-terminals', () => {
+  it('is told what to do', async () => {
+    vi.resetModules();
+    vi.doMock('node:module', () => ({
+      createRequire: () => {
+        throw new Error("Cannot find module '@lydell/node-pty'\nRequire stack: …");
+      },
+    }));
+    onTestFinished(() => {
+      vi.doUnmock('node:module');
+      vi.resetModules();
+    });
+    const { Pty } = await import('../../src/execution/pty.ts');
+    expect(() => new Pty(() => undefined)).toThrow(
+      expect.objectContaining({
+        name: 'UserError',
+        message: expect.stringMatching(/pseudo-terminal.*@lydell\/node-pty.*Cannot find module '@lydell\/node-pty'$/),
+        hint: expect.stringContaining('--omit=optional'),
+      }),
+    );
+  });
+});

@@ -16,7 +16,17 @@ describe('a command ends when it has ended', () => {
 
   it('whatever it does to the terminal (10.1.2)', async () => {
     const { run } = await startedSession({ env: { TERM: 'xterm' } });
-    for (const settings of ['-opost', 'raw', 'sane', '-icanon min 1', '-echo', 'olcuc', '-olcuc', 'ocrnl', 'sane echo']) {
+    for (const settings of [
+      '-opost',
+      'raw',
+      'sane',
+      '-icanon min 1',
+      '-echo',
+      'olcuc',
+      '-olcuc',
+      'ocrnl',
+      'sane echo',
+    ]) {
       expect((await run(`stty ${settings}; (exit 9)`)).exitCode, settings).toBe(9);
       expect((await run('echo one; echo two')).output.toLowerCase(), settings).toBe('one\ntwo\n');
     }
@@ -178,7 +188,7 @@ describe('jobs in the background (10.1.8)', () => {
     await run('{ head -c 4000000 /dev/zero | tr "\\0" x; echo; } &');
     await new Promise((resolve) => setTimeout(resolve, 1000));
     const { output } = await run('wait; echo mine');
-    expect(output.split('x').length - 1).toBe(4_000_000);
+    expect(output.replace(/^\[1\].*$/m, '').split('x').length - 1).toBe(4_000_000);
     expect(output.endsWith('mine\n')).toBe(true);
   });
 });

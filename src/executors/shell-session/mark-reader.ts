@@ -120,8 +120,7 @@ export class MarkReader {
       if (first !== markByte && first !== brace && first !== space) continue;
       const tail = bytes.subarray(start);
       if (beginsWith(this.#markStart, tail) || beginsWith(this.#shownStart.subarray(1), tail)) return start;
-      // A space alone is no sign of anything; with a brace behind it, it is.
-      if (tail.length > 1 && beginsWith(this.#shownStart, tail)) return start;
+      if (beginsWith(this.#shownStart, tail)) return start;
     }
     return bytes.length;
   }

@@ -46,14 +46,15 @@ export function ownLine(session: string, line: string): string {
 
 /**
  * Sets up the shell; may be typed twice. `IGNOREEOF`, because the end of input that is meant for a command that reads
- * may come to the shell instead when the two miss each other. The shell's history is not written to the user's file.
+ * may come to the shell instead when the two miss each other. The shell's history is not written to the user's file. Another shell than
+ * bash must come through as far as to the mark.
  */
 export function setUpLine(session: string, spareDescriptors: readonly number[]): string {
-  const close = spareDescriptors.map((fd) => `\\exec ${fd}<&-; `).join('');
+  const close = spareDescriptors.map((fd) => ` ${fd}<&-`).join('');
   return ownLine(
     session,
     `\\builtin export PS1=''; \\builtin unset HISTFILE; IGNOREEOF=3; \\builtin bind 'set enable-bracketed-paste off'; ` +
-      `\\command stty -echo; ${close}\\builtin cd ~ || \\builtin :; \\command printf '\\001${session}R%s\\n' "$BASH_VERSION" >/dev/tty`,
+      `\\command stty -echo; case "$BASH_VERSION" in ?*) \\exec${close} ;; esac; \\builtin cd ~ || \\builtin :; \\command printf '\\001${session}R%s\\n' "$BASH_VERSION" >/dev/tty`,
   );
 }
 
