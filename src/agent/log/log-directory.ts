@@ -43,13 +43,15 @@ export class LogDirectory {
     const found = await Promise.all(
       (await namesIn(logs)).map(async (name) => ({ path: join(logs, name), atMs: await timeOf(join(logs, name)) })),
     );
-    for (const { path } of found.sort((one, other) => one.atMs - other.atMs)) {
+    for (const { path, atMs } of found.sort((one, other) => one.atMs - other.atMs)) {
+      const isWhole = (await timeOf(join(path, recordName))) > 0;
+      if (!isWhole && Date.now() - atMs < unfinishedMs) continue;
       const lock = await lockDirectory(path, lockOptions).catch(inUse);
       if (!lock) continue;
       const directory = new LogDirectory(state, path, lock);
+      // Its agent may have removed it meanwhile.
       if ((await timeOf(join(path, recordName))) > 0) yield directory;
-      else if (Date.now() - (await timeOf(path)) > unfinishedMs) await directory.remove();
-      else await directory.leave();
+      else await directory.remove();
     }
   }
 
