@@ -74,6 +74,8 @@ export class Pty {
     if (this.#isClosed) return;
     this.#isPaused = true;
     this.#stream.pause();
+    // A stream that was told to flow in the same turn begins to read all the same.
+    process.nextTick(() => this.#isPaused && this.#stream.pause());
   }
 
   resume(): void {

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeOutput, unfinishedBytes } from '../../src/executors/shell-session/decode-output.ts';
 import { MarkReader, type Mark } from '../../src/executors/shell-session/mark-reader.ts';

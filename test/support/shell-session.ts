@@ -10,7 +10,7 @@ export interface TestSession {
   /** Messages of the agent's log. */
   messages: string[];
   /** Runs a command; `chunks` are the texts as they were given out. */
-  run(text: string): Promise<CommandResult & { output: string; chunks: string[] }>;
+  run: (text: string) => Promise<CommandResult & { output: string; chunks: string[] }>;
 }
 
 interface Setup extends Partial<ShellSessionOptions> {
