@@ -1,5 +1,13 @@
+export { type AgentLog, agentLogPath, LogDirectoryError, openAgentLog, type OpenAgentLogOptions } from './agent-log.ts';
 export { createEventWriter, type EventWriterOptions, type JobEventWriter } from './events.ts';
 export { createJob, type CreateJobOptions, type RunnableJob } from './job/create-job.ts';
 export { jobSecrets } from './job/job-secrets.ts';
 export { runJob } from './job/run-job.ts';
 export type { HostVariable, JobHooks, JobLog, JobMode, JobTeardown, RunJobOptions } from './types.ts';
+export { guardAgainstCrash, type InterruptionListener, listenForInterruption } from './listener/index.ts';
+export { serveAgent, type ServeAgentOptions } from './hosted/index.ts';
+export { startAgent, type StartAgentOptions } from './start/start-agent.ts';
+export { createJobView, type JobView, type JobViewOptions } from './run/job-view.ts';
+export { checkRunnable, type JobOfFile, readJob, runJobFile, type RunJobFileOptions } from './run/run-file.ts';
+export { exampleJob } from './playground/example-job.ts';
+export { type PlaygroundJob, type PlaygroundOptions, runPlayground } from './playground/run-playground.ts';

@@ -1,7 +1,7 @@
 export { BaseCommand, type GlobalFlags } from './base-command.ts';
 export { exitCodes } from './exit-codes.ts';
 export { loadConfig, loadConfigAloud, openLog, type CommandConfig } from './load-config.ts';
-export { note, print, warn } from './output.ts';
+export { note, outliveOutput, print, warn } from './output.ts';
 export { ownSecrets } from './own-secrets.ts';
 export { findRegistrationToken, readStandardInput, requireToken } from './registration-token.ts';
 export { toFailure, type Failure } from './errors.ts';

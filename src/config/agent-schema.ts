@@ -50,7 +50,7 @@ const kubernetesKeys = {
 const ownKeys = {
   'mask-job-secrets': flag(false, {
     description:
-      "Replace the values of the job's variables and the lines of its files with `[FILTERED]` in the job log. Off, because the log is then no longer byte for byte what the commands printed.",
+      "Replace the values of the job's variables and the lines of its files with `***` in the job log. Off, because the log is then no longer byte for byte what the commands printed.",
     env: 'SEMAPHORE_AGENT_MASK_JOB_SECRETS',
     own: true,
   }),

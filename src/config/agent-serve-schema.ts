@@ -22,7 +22,7 @@ export const agentServeSchema = z.object({
   'tls-key-path': text('server.key', 'PEM file with the key of the certificate.'),
   'self-signed': flag(false, {
     description:
-      'Make a certificate for this run when the two files are not there, for use on this machine. Its fingerprint is printed.',
+      'When neither file is there, make a certificate for this run, for use on this machine; its fingerprint is told.',
     noEnv,
     own: true,
   }),
@@ -44,7 +44,7 @@ export const agentServeSchema = z.object({
   'expose-kvm-device': flag(true, { description: 'Give `/dev/kvm` to every container (Docker only).', noEnv }),
   'mask-job-secrets': flag(false, {
     description:
-      "Replace the values of the job's variables and the lines of its files with `[FILTERED]` in the job log.",
+      "Replace the values of the job's variables and the lines of its files with `***` in the job log.",
     noEnv,
     own: true,
   }),

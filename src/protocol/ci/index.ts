@@ -12,3 +12,4 @@ export {
 export { type LogPush, maxLogLines, pushLog } from './push-log.ts';
 export { type AgentRegistration, type RegistrationAnswer } from './registration.ts';
 export { agentStates, type AgentStateName, type JobResult, type SyncAnswer, type SyncReport } from './sync.ts';
+export { fromYamlSpelling } from './yaml-spelling.ts';
