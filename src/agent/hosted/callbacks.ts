@@ -3,7 +3,7 @@ import { type Clock, RemoteError } from '../../lib/index.ts';
 import { finishedBody, type JobRequest, postCallback } from '../../protocol/ci/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { retry } from '../listener/retry.ts';
-import type { JobTeardown } from '../types.ts';
+import type { HostedTeardown } from './types.ts';
 
 /** Between two attempts, milliseconds. */
 const waitMs = 1000;
@@ -25,9 +25,7 @@ export interface CallbackOptions {
  * failure; it rejects with the last one. A URL that is empty or is none cannot be called: that is said once, instead of after all
  * attempts.
  */
-export function createCallbacks(
-  options: CallbackOptions,
-): Required<Pick<JobTeardown, 'finished' | 'teardownFinished'>> {
+export function createCallbacks(options: CallbackOptions): Pick<HostedTeardown, 'finished' | 'teardownFinished'> {
   const { finished, teardownFinished } = options.callbacks;
   return {
     finished: (result) => call('finished', finished, finishedBody(result), options),

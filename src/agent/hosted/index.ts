@@ -1,3 +1,2 @@
 export { type CallbackOptions, createCallbacks } from './callbacks.ts';
-export { serveAgent } from './serve-agent.ts';
-export type { BuildHostedJob, HostedJob, HostedJobControl, ServeOptions, TlsOptions } from './types.ts';
+export { serveAgent, type ServeAgentOptions } from './serve-agent.ts';

@@ -88,25 +88,25 @@ export class JobDesk {
   async #accept(request: JobRequest): Promise<Acceptance> {
     if (this.#isEnding) return 'ending';
     if (this.#active) return this.#active.id === request.jobId ? 'same-job' : 'other-job';
-    const job = await this.#options.buildJob(request);
-    const controls = { stop: new AbortController(), archived: new AbortController() };
-    this.#active = { id: request.jobId, job, ...controls, over: this.#run(request, job, controls) };
+    const { buildJob, callbacksOf, giveUp } = this.#options;
+    const stop = new AbortController();
+    const archived = new AbortController();
+    const job = await buildJob(request, {
+      ...callbacksOf(request),
+      archived: () => untilArchived(archived.signal, giveUp),
+    });
+    this.#active = { id: request.jobId, job, stop, archived, over: this.#run(request.jobId, job, stop.signal) };
     return 'accepted';
   }
 
-  async #run(
-    request: JobRequest,
-    job: HostedJob,
-    { stop, archived }: Pick<Active, 'stop' | 'archived'>,
-  ): Promise<void> {
-    const { callbacksOf, giveUp, logger } = this.#options;
-    logger.info('The job begins', { job: request.jobId });
+  async #run(id: string, job: HostedJob, stop: AbortSignal): Promise<void> {
+    const { logger } = this.#options;
+    logger.info('The job begins', { job: id });
     try {
-      const wait = (): Promise<void> => untilArchived(archived.signal, giveUp);
-      const result = await job.run({ stop: stop.signal, teardown: { ...callbacksOf(request), archived: wait } });
-      logger.info('The job is over', { job: request.jobId, result });
+      const result = await job.run(stop);
+      logger.info('The job is over', { job: id, result });
     } catch (error: unknown) {
-      logger.error('The job ended without a result', { job: request.jobId, error: messageOf(error) });
+      logger.error('The job ended without a result', { job: id, error: messageOf(error) });
     }
   }
 }

@@ -1,99 +1,44 @@
+import type { ServeOptions } from '../../config/index.ts';
 import { createTransport } from '../../http/index.ts';
-import { UserError } from '../../lib/index.ts';
-import { userAgentOf } from '../../protocol/ci/index.ts';
-import { accessLine } from './access-log.ts';
-import { createAuthentication } from './authenticate.ts';
-import { createCallbacks } from './callbacks.ts';
-import { openHttpsServer } from './https-server.ts';
-import { JobDesk } from './job-desk.ts';
-import { createHostedRouter } from './routes.ts';
-import { loadTlsIdentity, publicKeyPin } from './tls-identity.ts';
-import type { ServeOptions } from './types.ts';
+import type { Clock } from '../../lib/index.ts';
+import type { Logger } from '../../telemetry/index.ts';
+import type { AgentSignals } from '../listener/index.ts';
+import { deliverLeftovers, openStateDirectory, stateDirectoryPath } from '../log/index.ts';
+import { createJobBuilder } from './build-job.ts';
+import { serveJobs } from './serve-jobs.ts';
+import type { ServeJobsOptions } from './types.ts';
 
-const usualAttempts = 300;
-/** After a signal, for the callbacks of a job that was stopped and for whoever fetches its log, milliseconds. */
-const farewellMs = 10_000;
-/** For its processes to end when even that is not waited for; longer than from TERM to KILL. */
-const quitMs = 15_000;
+export interface ServeAgentOptions extends Pick<ServeJobsOptions, 'agentLogFile' | 'accessLog' | 'onListening'> {
+  serve: ServeOptions;
+  version: string;
+  /** The first one ends job and server in good order, `quit` without waiting. */
+  signals: AgentSignals;
+  /** The agent's own, which its jobs inherit. */
+  env: Readonly<Record<string, string>>;
+  cwd: string;
+  /** @default '/tmp/ssh_jump_point' */
+  jumpPoint?: string | undefined;
+  clock: Clock;
+  logger: Logger;
+}
 
 /**
- * `agent serve` from listening to exit code (spec CI 3): serves until a signal comes, then stops the job that runs, and still answers while
- * its teardown goes on, for at most ten seconds. Resolves with 0, or with 130 or 143 when a further signal did not let it wait. Throws UserError
- * when it cannot listen.
+ * `agent serve` (spec CI 3): takes one job over HTTPS and runs it on this host. Resolves with the exit code: 0 after a signal, 130 or 143 when a
+ * further one did not let it wait. Throws UserError when the certificate, the address or the state directory cannot be used.
  */
-export async function serveAgent(options: ServeOptions): Promise<number> {
-  const { authTokenSecret, clock, logger, signals, env, tls, version } = options;
-  if (authTokenSecret === '') {
-    throw new UserError('Auth token is empty', { hint: 'Give the secret of the tokens with `--auth-token-secret`.' });
-  }
-  const identity = await loadTlsIdentity(tls, clock.now());
+export async function serveAgent(options: ServeAgentOptions): Promise<number> {
+  const { serve, env, clock, logger } = options;
+  const { authTokenSecret: sealToken, preJobHookPath, maskJobSecrets } = serve;
+  const state = await openStateDirectory(stateDirectoryPath(env));
+  const ended = new AbortController();
   const transport = await createTransport({ env });
-  const giveUp = new AbortController();
-  const desk = new JobDesk({
-    buildJob: options.buildJob,
-    callbacksOf: ({ callbacks }) =>
-      createCallbacks({
-        callbacks,
-        transport,
-        userAgent: userAgentOf(version),
-        attempts: options.callbackAttempts > 0 ? options.callbackAttempts : usualAttempts,
-        clock,
-        giveUp: giveUp.signal,
-        logger,
-      }),
-    giveUp: giveUp.signal,
-    logger,
-  });
-  const authentication = createAuthentication(authTokenSecret, clock);
-  const router = createHostedRouter({ desk, authentication, version, agentLogFile: options.agentLogFile, logger });
-  const server = await openHttpsServer({
-    host: options.host,
-    port: options.port,
-    identity,
-    serve: (request, response) => {
-      const startedMs = clock.now();
-      response.once('close', () => options.accessLog(accessLine(request, response, startedMs)));
-      void router.serve(request, response);
-    },
-    onError: (error) => logger.error('A connection cannot be accepted', { error: error.message }),
-  });
+  const leftovers = deliverLeftovers({ state, sealToken, transport, env, signal: ended.signal, clock, logger });
   try {
-    logger.info('The agent is listening', { url: server.url });
-    if (tls.kind === 'self-signed') {
-      logger.info('The certificate is made for this run, and nobody has signed it', {
-        pin: publicKeyPin(identity.cert),
-      });
-    }
-    options.onListening?.({ url: server.url, port: server.port });
-    await aborted(signals.interrupted, signals.quit);
-    return await end(desk, giveUp, options);
+    const buildJob = createJobBuilder({ ...options, state, sealToken, preJobHookPath, maskSecrets: maskJobSecrets });
+    return await serveJobs({ ...options, ...serve, transport, buildJob });
   } finally {
-    await server.close();
+    ended.abort();
+    await leftovers;
     transport.close();
   }
-}
-
-/** Resolves with the exit code. */
-async function end(desk: JobDesk, giveUp: AbortController, { clock, logger, signals }: ServeOptions): Promise<number> {
-  logger.info('The agent is shutting down', { job: desk.hasJob ? 'stopped if it still runs' : 'none' });
-  const over = new AbortController();
-  const ended = desk.end().finally(() => over.abort());
-  const within = async (ms: number, cut: readonly AbortSignal[]): Promise<void> => {
-    const patience = clock.sleep(ms, AbortSignal.any([over.signal, ...cut])).catch(() => undefined);
-    await Promise.race([ended, patience]);
-  };
-  await within(farewellMs, [signals.quit]);
-  giveUp.abort();
-  await within(quitMs, []);
-  if (!over.signal.aborted) logger.error('The job did not end in time');
-  if (!signals.quit.aborted) return 0;
-  return signals.quit.reason === 'SIGTERM' ? 143 : 130;
-}
-
-function aborted(...signals: readonly AbortSignal[]): Promise<void> {
-  const any = AbortSignal.any([...signals]);
-  return new Promise((resolve) => {
-    if (any.aborted) return resolve();
-    any.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -1,5 +1,7 @@
 import { X509Certificate, createHash, createPrivateKey } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { codeOf, messageOf, UserError } from '../../lib/index.ts';
 import { makeSelfSigned } from './self-signed.ts';
@@ -14,10 +16,15 @@ export interface TlsIdentity {
 const selfSignedHint = 'For use on this machine, `--self-signed` makes a certificate now.';
 
 /** Reads the certificate and its key, or makes them. Throws UserError when they cannot be used. */
-export async function loadTlsIdentity(options: TlsOptions, nowMs: number): Promise<TlsIdentity> {
-  if (options.kind === 'self-signed') return makeSelfSigned({ names: options.names ?? [], nowMs });
-  const certFile = resolve(options.certPath);
-  const keyFile = resolve(options.keyPath);
+export async function loadTlsIdentity(
+  { certPath, keyPath, selfSigned }: TlsOptions,
+  nowMs: number,
+): Promise<TlsIdentity & { isSelfSigned: boolean }> {
+  const certFile = resolve(certPath);
+  const keyFile = resolve(keyPath);
+  if (selfSigned && !existsSync(certFile) && !existsSync(keyFile)) {
+    return { ...makeSelfSigned({ names: [hostname()], nowMs }), isSelfSigned: true };
+  }
   const cert = await readPem(certFile, 'certificate', '--tls-cert-path');
   const key = await readPem(keyFile, 'key', '--tls-key-path');
   const certificate = parsed(certFile, 'certificate', () => new X509Certificate(cert));
@@ -27,13 +34,19 @@ export async function loadTlsIdentity(options: TlsOptions, nowMs: number): Promi
       hint: 'Name the certificate that was made for this key first in the file.',
     });
   }
-  return { cert, key };
+  return { cert, key, isSelfSigned: false };
 }
 
-/** What curl takes for `--pinnedpubkey`, so that a certificate that nobody has signed can be recognised. */
-export function publicKeyPin(cert: string): string {
-  const spki = new X509Certificate(cert).publicKey.export({ type: 'spki', format: 'der' });
-  return `sha256//${createHash('sha256').update(spki).digest('base64')}`;
+/**
+ * What a client recognises a certificate by that nobody has signed: its SHA-256 fingerprint, and the pin of its key as curl takes it for
+ * `--pinnedpubkey`.
+ */
+export function fingerprints(cert: string): { fingerprint: string; pin: string } {
+  const { fingerprint256, publicKey } = new X509Certificate(cert);
+  const digest = createHash('sha256')
+    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('base64');
+  return { fingerprint: fingerprint256, pin: `sha256//${digest}` };
 }
 
 async function readPem(file: string, what: string, flag: string): Promise<string> {
