@@ -1,3 +1,4 @@
+import { agentLogs } from './agent-logs.ts';
 import { idle } from './idle.ts';
 import { logs } from './logs.ts';
 import { masking } from './masking.ts';
@@ -16,6 +17,7 @@ const suites: Readonly<Record<string, () => Figure[] | Promise<Figure[]>>> = {
   masking,
   wire,
   session,
+  'agent-logs': agentLogs,
   idle,
 };
 

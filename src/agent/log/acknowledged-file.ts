@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
-import { type Cursor, start } from './spool.ts';
+import { type Cursor, start } from './whole-lines.ts';
 
 /** Both numbers always have the same width: the one block that the file has is overwritten, for which a full disk has space. */
 const width = 16;

@@ -2,7 +2,8 @@ import type { HttpTransport } from '../../http/index.ts';
 import { messageOf, RemoteError } from '../../lib/index.ts';
 import { maxLogLines, pushLog } from '../../protocol/ci/index.ts';
 import { shortenedLine } from './shortened-line.ts';
-import type { Cursor, Spool } from './spool.ts';
+import type { Spool } from './spool.ts';
+import type { Cursor } from './whole-lines.ts';
 
 /** Where a log goes. */
 export interface PushTarget {

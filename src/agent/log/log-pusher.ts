@@ -3,7 +3,8 @@ import type { Logger } from '../../telemetry/index.ts';
 import { failureFields } from '../listener/retry.ts';
 import { Wake } from '../listener/wake.ts';
 import { BatchSender, type BatchSenderOptions, mostBytes } from './batch-sender.ts';
-import type { Cursor, Spool } from './spool.ts';
+import type { Spool } from './spool.ts';
+import type { Cursor } from './whole-lines.ts';
 
 export interface LogPusherOptions extends BatchSenderOptions {
   spool: Pick<Spool, 'batch' | 'end'>;

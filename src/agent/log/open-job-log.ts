@@ -7,9 +7,10 @@ import type { DeliveryRecord } from './delivery-record.ts';
 import { FileLog } from './file-log.ts';
 import { LogDirectory } from './log-directory.ts';
 import { PushedLog } from './pushed-log.ts';
-import { Spool, start } from './spool.ts';
+import { Spool } from './spool.ts';
 import { uploadLog } from './upload-log.ts';
 import { artifactAccessOf, type UploadPolicy } from './upload-policy.ts';
+import { start } from './whole-lines.ts';
 
 /** For logs that are pushed. */
 export interface PushOptions {

@@ -4,7 +4,8 @@ import type { JobLog } from '../types.ts';
 import type { AcknowledgedFile } from './acknowledged-file.ts';
 import type { LogDirectory } from './log-directory.ts';
 import { type Delivery, LogPusher, type LogPusherOptions } from './log-pusher.ts';
-import type { Cursor, Spool } from './spool.ts';
+import type { Spool } from './spool.ts';
+import type { Cursor } from './whole-lines.ts';
 
 export interface PushedLogOptions extends Omit<LogPusherOptions, 'spool' | 'onAcknowledged'> {
   jobId: string;

@@ -2,26 +2,13 @@ import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs
 import { ByteWriter, type Clock, codeOf, InternalError, messageOf, shortageHint } from '../../lib/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { isOutputLine, noticeLine } from './notice-line.ts';
-
-/** A place between two lines: `line` lines, and `offset` bytes, are before it. */
-export interface Cursor {
-  line: number;
-  offset: number;
-}
-
-export interface BatchLimits {
-  maxLines: number;
-  /** A single line may be longer. */
-  maxBytes: number;
-}
+import { type BatchLimits, type Cursor, start, wholeLines } from './whole-lines.ts';
 
 export interface SpoolOptions {
   path: string;
   clock: Pick<Clock, 'now'>;
   logger: Logger;
 }
-
-export const start: Cursor = { line: 0, offset: 0 };
 
 /** Every so many lines the offset is remembered: 1 million lines cost 1000 numbers. */
 const indexStep = 1024;
@@ -159,38 +146,12 @@ export class Spool {
     return this.#batch(fd, from, { maxLines: line - from.line, maxBytes: Number.POSITIVE_INFINITY }).next;
   }
 
-  #batch(fd: number, cursor: Cursor, { maxLines, maxBytes }: BatchLimits): { body: Buffer; next: Cursor } {
-    const end = this.end.offset;
-    const chunks: Buffer[] = [];
-    /** Of the chunks. */
-    let bytes = 0;
-    /** Of them, what is in whole lines. */
-    let whole = 0;
-    let lines = 0;
-    let isFull = false;
-    while (!isFull && cursor.offset + bytes < end) {
-      const size = Math.max(
-        1,
-        Math.min(Math.max(maxBytes - bytes, scanBytes), end - cursor.offset - bytes, flushBytes * 4),
-      );
-      const chunk = this.#read(fd, cursor.offset + bytes, size);
-      for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) {
-        isFull = lines > 0 && bytes + at + 1 > maxBytes;
-        if (isFull) break;
-        whole = bytes + at + 1;
-        lines += 1;
-        isFull = lines >= maxLines;
-        if (isFull) break;
-      }
-      chunks.push(chunk);
-      bytes += chunk.length;
-      // The line that goes on is either the first, or one too many.
-      isFull ||= lines > 0 && bytes >= maxBytes;
-    }
-    const [only] = chunks;
-    const body =
-      chunks.length === 1 && only ? only.subarray(0, whole) : Buffer.concat(chunks, bytes).subarray(0, whole);
-    return { body, next: { line: cursor.line + lines, offset: cursor.offset + whole } };
+  #batch(fd: number, cursor: Cursor, limits: BatchLimits): { body: Buffer; next: Cursor } {
+    return wholeLines(cursor, {
+      ...limits,
+      end: this.end.offset,
+      read: (offset, size) => this.#read(fd, offset, size),
+    });
   }
 
   /** The lines from `from` to the present end, in buffers of whole lines. */
