@@ -135,7 +135,7 @@ function openTerminal(): ReturnType<NativePty['open']> {
     return native.open(0, 0);
   } catch (error: unknown) {
     throw new UserError(`The system gave no pseudo-terminal: ${messageOf(error)}`, {
-      hint: 'A job needs one: look whether /dev/pts is mounted and whether /proc/sys/kernel/pty/nr has reached the limit beside it.',
+      hint: 'A job needs one: look whether /dev/pts is mounted and whether /proc/sys/kernel/pty/nr has reached /proc/sys/kernel/pty/max.',
       cause: error,
     });
   }

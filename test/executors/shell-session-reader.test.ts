@@ -68,7 +68,7 @@ describe('the reader of a terminal', () => {
           const marks: string[] = [];
           for (const [bytes, found, words] of pieces) {
             // A space right before our words goes with them.
-            const before = words && bytes.at(-1) === 32 ? Buffer.concat([bytes, Buffer.from('.')]) : bytes;
+            const before = words ? Buffer.concat([bytes, Buffer.from('.')]) : bytes;
             stream.push(before);
             kept.push(before);
             if (words) stream.push(Buffer.from(`${words.space}${opening(session)}${words.rest}\r\n`));
@@ -82,7 +82,7 @@ describe('the reader of a terminal', () => {
           expect(result.output.equals(Buffer.concat([...kept, last]))).toBe(true);
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 
