@@ -104,6 +104,21 @@ describe('masking of a log', () => {
     events.output('hunter2');
     events.commandFinished(ended);
     expect(outputs().slice(-2)).toEqual(['hunter2', '|']);
+    events.output('line\n> hu');
+    await delay(500);
+    expect(outputs().at(-1)).toBe('> ');
+    events.output(`${secret.slice(2)}!`);
+    events.commandFinished(ended);
+    expect(outputs().slice(-2)).toEqual(['***!', '|']);
+  });
+
+  it('hides the rest of a secret of which the beginning was not recognised', async () => {
+    const { events, outputs } = writer([secret]);
+    const encoded = Buffer.from(secret).toString('base64');
+    events.output(encoded.slice(0, 2));
+    await expect.poll(outputs).toEqual([encoded.slice(0, 2)]);
+    events.output(`${encoded.slice(2)}\n`);
+    expect(outputs().slice(1)).toEqual(['***\n']);
   });
 
   it('does not wait for the end of output that trickles or has no lines', async () => {

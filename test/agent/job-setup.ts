@@ -32,8 +32,9 @@ export interface RanJob {
 }
 
 export interface JobSetup extends Partial<Omit<CreateJobOptions, 'request' | 'log' | 'logger'>> {
-  /** JSON of a job request. */
-  request: object;
+  /** What JSON of a job request, or YAML with `spelling`, gives. */
+  request: unknown;
+  spelling?: 'json' | 'yaml';
   /** Looks at every line when it is written, for stopping the job then. */
   onLine?: (line: string, stop: () => void) => void;
   /** What the log does when it is closed. */
@@ -61,7 +62,13 @@ export function keepingLogger(kept: string[]): Logger {
 }
 
 /** Runs a job in a real shell, with a home directory of its own. */
-export async function runTestJob({ request, onLine, onClose, ...options }: JobSetup): Promise<RanJob> {
+export async function runTestJob({
+  request,
+  spelling = 'json',
+  onLine,
+  onClose,
+  ...options
+}: JobSetup): Promise<RanJob> {
   const home = options.env?.['HOME'] ?? tempDir();
   const raw: string[] = [];
   const agentLog: string[] = [];
@@ -74,7 +81,7 @@ export async function runTestJob({ request, onLine, onClose, ...options }: JobSe
     clock: systemClock,
     jumpPoint: `${home}/jump-point`,
     ...options,
-    request: readJobRequest(request),
+    request: readJobRequest(request, { spelling }),
     logger: keepingLogger(agentLog),
     log: {
       write: (line) => {

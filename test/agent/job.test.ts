@@ -1,6 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { tempDir } from '../support/temp-dir.ts';
 import { base64, directives, expectNobody, hookThat, outputOf, runTestJob, variable } from './job-setup.ts';
 
 describe('the order of steps', () => {
@@ -66,6 +68,80 @@ describe('the order of steps', () => {
     expect(result).toBe('failed');
     expect(readFileSync(join(home, '.npmrc'), 'utf8')).toBe('audit=false\n');
     expect(statSync(join(home, '.npmrc')).mode & 0o777).toBe(0o600);
+  });
+
+  it('runs the JSON that servers send, with the parts that are for other executors', async () => {
+    const absolute = join(tempDir(), 'ci/run.sh');
+    const json = `{
+      "job_id": "0c6f2f1e-9d0a-4b53-8d77-5c1f6f0b7f10", "job_name": "ignored by the agent", "executor": "shell",
+      "ssh_public_keys": [],
+      "compose": {
+        "containers": [{"name": "main", "image": "registry.example.test/node:20", "env_vars": [{"name": "NODE_ENV", "value": "dGVzdA=="}]}],
+        "image_pull_credentials": [{"env_vars": [{"name": "DOCKER_CREDENTIAL_TYPE", "value": "R2VuZXJpY0RvY2tlcg=="}], "files": []}],
+        "host_setup_commands": [{"directive": "echo not on this executor"}]
+      },
+      "env_vars": [{"name": "CI", "value": "dHJ1ZQ=="}, {"name": "GREETING", "value": "aXQncyBmaW5lICRIT01F"}],
+      "files": [
+        {"path": "~/.npmrc", "content": "YXVkaXQ9ZmFsc2UK", "mode": "0600"},
+        {"path": ${JSON.stringify(absolute)}, "content": "IyEvYmluL3NoCmVjaG8gcnVuCg==", "mode": "0755"},
+        {"path": "relative/note.txt", "content": "aGkK", "mode": "0644"}
+      ],
+      "commands": [
+        {"directive": "cat ~/.npmrc ~/relative/note.txt", "alias": "Install dependencies"},
+        {"directive": "${absolute}; echo $GREETING"}
+      ],
+      "epilogue_always_commands": [{"directive": "echo result is $SEMAPHORE_JOB_RESULT"}],
+      "epilogue_on_pass_commands": [{"directive": "echo good"}],
+      "epilogue_on_fail_commands": [{"directive": "echo bad"}],
+      "callbacks": {"finished": "", "teardown_finished": "", "token": ""},
+      "logger": {"method": "push", "url": "https://acme.example.test/api/v1/logs/0c6f", "token": "log.jwt.token", "max_size_in_bytes": 0}
+    }`;
+    const job = await runTestJob({ request: JSON.parse(json) });
+    expect(job.result).toBe('passed');
+    expect(job.story.slice(10)).toEqual([
+      '$ Install dependencies',
+      'Running: cat ~/.npmrc ~/relative/note.txt\n',
+      'audit=false\nhi\n',
+      '= 0',
+      `$ ${absolute}; echo $GREETING`,
+      "run\nit's fine $HOME\n",
+      '= 0',
+      '$ Exporting environment variables',
+      'Exporting SEMAPHORE_JOB_RESULT\n',
+      '= 0',
+      '$ echo result is $SEMAPHORE_JOB_RESULT',
+      'result is passed\n',
+      '= 0',
+      '$ echo good',
+      'good\n',
+      '= 0',
+      'job_finished passed',
+    ]);
+  });
+
+  it('runs the YAML of `agent run`', async () => {
+    const yaml = `
+job_id: local-1
+executor: shell
+env_vars:
+  - {name: WHO, value: d29ybGQ=}
+file:
+  - {path: hello.txt, mode: "0644", content: aGVsbG8K}
+commands:
+  - directive: cat ~/hello.txt
+    alias: Show the file
+  - directive: echo "hello $WHO"
+epilogue_always_commands:
+  - directive: echo "$SEMAPHORE_JOB_RESULT"
+callbacks: {finished: 'http://127.0.0.1:9999/finished', teardown_finished: 'http://127.0.0.1:9999/teardown'}
+logger: {method: pull, max_size_in_bytes: 1048576}
+`;
+    const job = await runTestJob({ request: parse(yaml), spelling: 'yaml', mode: 'run' });
+    expect(job.result).toBe('passed');
+    expect(outputOf(job)).toBe(
+      `Exporting WHO\nInjecting ${job.home}/hello.txt with file mode 0644\nRunning: cat ~/hello.txt\nhello\nhello world\n` +
+        'Exporting SEMAPHORE_JOB_RESULT\npassed\n',
+    );
   });
 
   it('passes a job without commands, and tells the epilogues', async () => {
