@@ -124,8 +124,7 @@ function message(words: string, status = 200): Reply {
 }
 
 function plainError(words: string, status: number, more = ''): Reply {
-  const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
-  return { status, headers, body: `${words}\n${more}` };
+  return text(`${words}\n${more}`, status);
 }
 
 /** An error twice, as the original writes it: as text, and as JSON. */

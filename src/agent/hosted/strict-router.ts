@@ -1,6 +1,8 @@
 import { posix } from 'node:path';
 import { createRouter, type Router, type RouterOptions } from '../../http/index.ts';
 
+const notFound = '404 page not found\n';
+
 type Served = Pick<Router, 'route' | 'serve'>;
 
 /**
@@ -25,8 +27,8 @@ export function createStrictRouter(options: RouterOptions): Served {
       }
       request.resume();
       if (known.length === 0) {
-        const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
-        response.writeHead(404, headers).end('404 page not found\n');
+        const headers = { 'content-type': 'text/plain; charset=utf-8', 'content-length': notFound.length };
+        response.writeHead(404, headers).end(notFound);
       } else if (known.every(({ method }) => method !== request.method)) {
         response.writeHead(405, { allow: known.map(({ method }) => method).join(', '), 'content-length': 0 }).end();
       } else {
