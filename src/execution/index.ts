@@ -3,7 +3,7 @@ export type { CgroupPlace } from './cgroup-layout.ts';
 export { Cgroups, type NoCgroups } from './cgroups.ts';
 export { findSetpriv, type Identity, setprivMissing } from './identity.ts';
 export { JobDirectory } from './job-directory.ts';
-export type { JobEvent, RecordedEvent } from './job-events.ts';
+export type { DoneInside, JobEvent, RecordedEvent } from './job-events.ts';
 export { captureTagVariable, companionVariable, killCaptures, taskTagVariable } from './process-tree.ts';
 export type { Foreground } from './pty-foreground.ts';
 export { PtyProcess, type PtyExit, type PtySpec } from './pty-process.ts';

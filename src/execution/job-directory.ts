@@ -24,7 +24,7 @@ import {
   UserError,
   writeFileAtomicSync,
 } from '../lib/index.ts';
-import { eventsName, readEvents, type JobEvent, type RecordedEvent } from './job-events.ts';
+import { eventsName, readEvents, type DoneInside, type JobEvent, type RecordedEvent } from './job-events.ts';
 import { endedSince, machineLife } from './machine.ts';
 import { PatientFile } from './patient-file.ts';
 import { Seal } from './seal.ts';
@@ -268,9 +268,9 @@ export class JobDirectory {
   }
 
   /** Records the value of something that is done once; it must survive JSON. */
-  recordOnce(key: string, value: unknown): void {
+  recordOnce(key: string, value: unknown, inside?: DoneInside): void {
     const sealed = this.#seal?.close(JSON.stringify({ value })).toString('base64');
-    if (sealed !== undefined) this.record({ type: 'once', key, sealed });
+    if (sealed !== undefined) this.record({ type: 'once', key, sealed, inside });
   }
 
   /** The values recorded so, by key. */

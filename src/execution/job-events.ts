@@ -2,6 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessResult, StopLadder } from './types.ts';
 
+/** What was done inside the work for a recorded value, and so is not done again: runs by key, and lines of ours. */
+export interface DoneInside {
+  turns: readonly (readonly [string, number])[];
+  lines: number;
+}
+
 /** What happens to a job, in order: enough for another process to go on where this one was. */
 export type JobEvent =
   /** `machine` is the life of the machine (see `machineLife`); `key` what the job's files are sealed with, itself sealed. */
@@ -13,7 +19,7 @@ export type JobEvent =
   | { type: 'step-started'; key: string; index: number; pid: number; startTime: string | undefined }
   | { type: 'step-ended'; key: string; index: number; result: ProcessResult }
   /** The value of something that is done once, sealed; JSON inside. */
-  | { type: 'once'; key: string; sealed: string }
+  | { type: 'once'; key: string; sealed: string; inside: DoneInside | undefined }
   | { type: 'status'; status: string }
   | { type: 'commit'; hash: string; message: string }
   | { type: 'outputs'; document: string }

@@ -11,6 +11,7 @@ import {
 } from '../execution/index.ts';
 import { codeOf, messageOf } from '../lib/index.ts';
 import type { Commit, Decision, Step, TaskHost } from '../tasks/types.ts';
+import { Counts } from './counts.ts';
 import { TaskRecord, type RecordedStep } from './task-record.ts';
 
 /** How much of a step's output is looked at when nothing else is asked for, bytes. */
@@ -51,11 +52,9 @@ export function createLocalHost(options: LocalHostOptions): TaskHost {
 class LocalHost {
   readonly #options: LocalHostOptions;
   readonly #ranges = new Map<string, Range>();
-  readonly #turns = new Map<string, number>();
+  readonly #counts: Counts;
   #record: TaskRecord | undefined;
   readonly #whole: TaskRecord | undefined;
-  /** Lines that the task has said, from the beginning. */
-  #said = 0;
   /** What the task last said that it is; undefined while it asks its user. */
   #lastStatus: Parameters<TaskHost['setStatus']>[0] | undefined = 'running';
 
@@ -63,7 +62,7 @@ class LocalHost {
     this.#options = options;
     this.#whole = options.resumed === true ? new TaskRecord(options.directory) : undefined;
     this.#record = this.#whole;
-    if (options.atEnd === true) this.#said = this.#whole?.lines ?? 0;
+    this.#counts = new Counts(options.atEnd === true ? (this.#whole?.lines ?? 0) : 0);
   }
 
   get host(): TaskHost {
@@ -87,7 +86,8 @@ class LocalHost {
 
   async #run(step: Step): Promise<ProcessResult> {
     const { directory } = this.#options;
-    const recorded = this.#record?.step(step.key, this.#turn(step.key));
+    const turn = this.#counts.turn(step.key);
+    const recorded = this.#record?.step(step.key, turn);
     if (recorded?.result) {
       this.#ranges.set(step.key, { start: recorded.logStart, end: recorded.logEnd });
       return recorded.result;
@@ -148,7 +148,7 @@ class LocalHost {
 
   async #capture(step: Step): Promise<CaptureResult> {
     const { directory, signal } = this.#options;
-    const key = `capture ${step.key} ${this.#turn(`capture ${step.key}`)}`;
+    const key = `capture ${step.key} ${this.#counts.turn(`capture ${step.key}`)}`;
     if (this.#record?.hasValue(key)) return this.#record.value(key);
     this.#goLive();
     const captured = await captureProcess(step, { tag: directory.tag, signal, isTool: true });
@@ -158,20 +158,18 @@ class LocalHost {
 
   async #once<Value>(key: string, work: () => Promise<Value>): Promise<Value> {
     if (this.#record?.hasValue(key)) {
-      const standing = this.#record.standing(key);
-      this.#said = standing?.lines ?? this.#said;
-      for (const [name, turn] of standing?.turns ?? []) this.#turns.set(name, turn);
+      this.#counts.skip(this.#record.inside(key));
       return this.#record.value(key);
     }
     // Not live yet: what the work does may be in the record, step by step.
-    const value = await work();
+    const { inside, value } = await this.#counts.during(work);
     this.#goLive();
-    this.#options.directory.recordOnce(key, value);
+    this.#options.directory.recordOnce(key, value, inside);
     return value;
   }
 
   async #decision(): Promise<Decision> {
-    const key = `decision ${this.#turn('decision')}`;
+    const key = `decision ${this.#counts.turn('decision')}`;
     if (this.#record?.hasValue(key)) return this.#record.value(key);
     this.#lastStatus = undefined;
     this.#goLive();
@@ -182,8 +180,8 @@ class LocalHost {
 
   #log(line: string): void {
     const { directory } = this.#options;
-    const found = this.#record?.hasLine(this.#said, line);
-    this.#said += 1;
+    const ordinal = this.#counts.line();
+    const found = this.#record?.hasLine(ordinal, line);
     if (found === 'after') directory.countLine();
     else if (found === undefined) directory.appendLine(line);
   }
@@ -198,13 +196,6 @@ class LocalHost {
     this.#record = undefined;
     // It may not have come as far as to the record.
     if (this.#lastStatus !== undefined) this.#options.setStatus(this.#lastStatus);
-  }
-
-  /** How often a key was used before, from 0. */
-  #turn(key: string): number {
-    const turn = this.#turns.get(key) ?? 0;
-    this.#turns.set(key, turn + 1);
-    return turn;
   }
 }
 

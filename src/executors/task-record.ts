@@ -1,5 +1,5 @@
 import { readSync } from 'node:fs';
-import type { JobDirectory, ProcessResult } from '../execution/index.ts';
+import type { DoneInside, JobDirectory, ProcessResult } from '../execution/index.ts';
 
 /** What was written after the last event is looked at up to here; it is a few lines of our own. Bytes. */
 const maxGapBytes = 64 * 1024;
@@ -16,14 +16,6 @@ export interface RecordedStep {
   logEnd: number | undefined;
 }
 
-/** Where a task stood when a value was recorded: what was done inside the work for it is not played again. */
-export interface Standing {
-  /** Lines that the task had said. */
-  lines: number;
-  /** How often each key had been used. */
-  turns: ReadonlyMap<string, number>;
-}
-
 /**
  * What an earlier process recorded of a task, for playing the task again up to where that one was. Steps with the same key
  * are told apart by their order.
@@ -31,7 +23,7 @@ export interface Standing {
 export class TaskRecord {
   readonly #steps = new Map<string, RecordedStep[]>();
   readonly #values: Map<string, unknown>;
-  readonly #standings = new Map<string, Standing>();
+  readonly #inside = new Map<string, DoneInside>();
   /** Lines of our own in the log up to the last event. */
   readonly lines: number;
   #gap: string;
@@ -39,16 +31,8 @@ export class TaskRecord {
   constructor(directory: JobDirectory) {
     const events = directory.events();
     const open = new Map<number, RecordedStep>();
-    const turns = new Map<string, number>();
-    const count = (key: string): void => void turns.set(key, (turns.get(key) ?? 0) + 1);
     for (const event of events) {
-      // A step that goes on was not done inside the work for any value: it is asked for beside it.
-      if (event.type === 'step-ended') count(event.key);
-      if (event.type === 'once') {
-        const numbered = /^((?:capture|decision).*) \d+$/.exec(event.key);
-        if (numbered?.[1] !== undefined) count(numbered[1]);
-        this.#standings.set(event.key, { lines: event.lines, turns: new Map(turns) });
-      }
+      if (event.type === 'once' && event.inside) this.#inside.set(event.key, event.inside);
       if (event.type === 'step-starting') {
         const { index, logSize: logStart } = event;
         const step = { index, pid: undefined, startTime: undefined, result: undefined, logStart, logEnd: undefined };
@@ -87,8 +71,9 @@ export class TaskRecord {
     return this.#values.get(key) as Value;
   }
 
-  standing(key: string): Standing | undefined {
-    return this.#standings.get(key);
+  /** What was done inside the work for the value under `key`. */
+  inside(key: string): DoneInside {
+    return this.#inside.get(key) ?? { turns: [], lines: 0 };
   }
 
   /** Whether our line number `ordinal` (from 0) is in the log. One past the last event is looked for in what follows it. */

@@ -1,5 +1,8 @@
 import { captureTagVariable, companionVariable, taskTagVariable } from '../execution/index.ts';
 
+/** Behind the name of a keeper file that was taken away, because the agent is about to end. */
+export const takenSuffix = '.taken';
+
 /** Between two looks whether the agent is still of use, seconds. */
 const lookSeconds = 3;
 
@@ -7,7 +10,8 @@ const lookSeconds = 3;
  * Runs beside an agent for as long as it lives: with a command, `ssh-agent` ends soon after that command, so that whatever ends
  * this one ends the agent. Its first act is to print both process ids; the agent listens by then. It ends when another
  * one has taken its place, and when nobody is left whom the agent could serve: neither the runner that is named in the
- * keeper file, nor any process of the task.
+ * keeper file, nor any process of the task. Before that it takes the keeper file away, for a runner that comes at this moment:
+ * either the name of that runner is in what was taken, or the runner finds that it was taken, and starts another agent.
  *
  * Arguments: socket, file with the process ids, keeper file.
  */
@@ -22,7 +26,7 @@ const keeperScript = String.raw`
     read -r found <"$ids" && [ "$found" = "$SSH_AGENT_PID $$" ]
   }
   has_runner() {
-    read -r pid start <"$keeper" || return 1
+    read -r pid start <"$1" || return 1
     [ -n "$start" ] || { ps -p "$pid"; return; }
     read -r stat <"/proc/$pid/stat" || return 1
     set -- "$start" ${'${stat##*) }'}
@@ -35,8 +39,14 @@ const keeperScript = String.raw`
     done
     return 1
   }
+  gives_up() {
+    mv -f "$keeper" "$keeper${takenSuffix}" || return 0
+    has_runner "$keeper${takenSuffix}" || return 0
+    mv -f "$keeper${takenSuffix}" "$keeper"
+    return 1
+  }
   while sleep ${lookSeconds} && is_current; do
-    has_runner || has_step || break
+    has_runner "$keeper" || has_step || ! gives_up || break
   done
   kill "$SSH_AGENT_PID"
 `;
@@ -52,6 +62,7 @@ const startScript = `
     command -v $tool >/dev/null || { echo "$tool is not installed" >&2; exit 127; }
   done
   [ ! -e "$1" ] || rm -f -- "$1"
+  [ ! -e "$3${takenSuffix}" ] || rm -f -- "$3${takenSuffix}"
   said=$(setsid ssh-agent -a "$1" /bin/sh -c "$0" semaphore-agent "$@" 2>&1 </dev/null &)
   echo "$said"
 `;

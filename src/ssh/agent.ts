@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { constants, readFileSync } from 'node:fs';
+import { constants, existsSync, readFileSync } from 'node:fs';
 import { chmod, lchown, lstat, mkdir, mkdtemp, open, rename, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CaptureResult, ProcessSpec } from '../execution/index.ts';
 import { codeOf, processStartTime, UserError } from '../lib/index.ts';
 import { addKeys, listKeys } from './agent-client.ts';
-import { agentCommand } from './agent-script.ts';
+import { agentCommand, takenSuffix } from './agent-script.ts';
 import type { AgentKey } from './key.ts';
 
 /** Longest path of a Unix socket on Linux is 107 bytes, on others 103. */
@@ -47,6 +47,8 @@ interface Files {
   ids: string;
   /** Which runner the agent belongs to. */
   keeper: string;
+  /** The same when the agent's keeper has taken it away. */
+  taken: string;
 }
 
 /** A process, known for good. */
@@ -67,7 +69,11 @@ export async function startSshAgent(options: SshAgentOptions): Promise<SshAgent>
   const { directory, isOwn, files } = await placeFor(options);
   await nameKeeper(files.keeper);
   const listed = await listKeys(files.socket);
-  const isUsable = listed !== undefined && keys.every(({ publicBlob }) => listed.some((one) => one.equals(publicBlob)));
+  const isUsable =
+    listed !== undefined &&
+    keys.every(({ publicBlob }) => listed.some((one) => one.equals(publicBlob))) &&
+    // It was about to end when its keeper got our name.
+    !existsSync(files.taken);
   const processes: Known[] = isUsable ? knownFrom(await readIds(files.ids)) : [];
   const close = async (): Promise<void> => {
     for (const known of processes.splice(0)) end(known, owner);
@@ -77,6 +83,8 @@ export async function startSshAgent(options: SshAgentOptions): Promise<SshAgent>
   if (isUsable) return { socketPath: files.socket, close };
   processes.push(...(await start(options, files)));
   try {
+    // The keeper of the one before may have taken away the name that was for this one's.
+    await nameKeeper(files.keeper);
     await addKeys(files.socket, keys);
     return { socketPath: files.socket, close };
   } catch (error: unknown) {
@@ -106,6 +114,7 @@ async function placeFor({ directory, host, name, owner }: SshAgentOptions) {
     socket: join(place, `${stem}.sock`),
     ids: join(place, `${stem}.pids`),
     keeper: join(place, `${stem}.keeper`),
+    taken: join(place, `${stem}.keeper${takenSuffix}`),
   });
   const usual = filesIn(directory, name);
   if (Buffer.byteLength(usual.socket) <= maxSocketPath) return { directory, isOwn: false, files: usual };

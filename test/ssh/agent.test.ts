@@ -1,6 +1,16 @@
 import { execFile } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -202,6 +212,23 @@ describe.skipIf(!here)('an ssh-agent that an earlier runner started', () => {
     const third = await agentWith([key], directory, host);
     expect(third.socketPath).toBe(first.socketPath);
     expect(await listed(third.socketPath)).toBe(1);
+  });
+
+  it('is replaced when it is about to end, and lives on when its keeper sees that a runner has come', async () => {
+    const { host } = await testTaskHost();
+    const [key, directory] = [await keyOf('a'), tempDir()];
+    const first = await agentWith([key], directory, host);
+    const keeper = first.socketPath.replace(/\.sock$/, '.keeper');
+    // Its keeper had seen no runner, and took the file away, when the next runner wrote its name there.
+    renameSync(keeper, `${keeper}.taken`);
+    const before = processesOf(first);
+    const second = await agentWith([key], directory, host);
+    expect(processesOf(second)).not.toEqual(before);
+    expect(existsSync(keeper)).toBe(true);
+    expect(await listed(second.socketPath)).toBe(1);
+    await second.close();
+    // The agent that was replaced ends by itself.
+    await expect.poll(() => before.map(stateOf), { timeout: 60_000 }).toEqual([undefined, undefined]);
   });
 
   it('is found again where paths are too long for a socket, unless the place belongs to another user now', async () => {
