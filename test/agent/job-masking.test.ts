@@ -20,6 +20,7 @@ function writer(secrets: string[]): { events: ReturnType<typeof createEventWrite
   return { events, outputs: () => outputs };
 }
 
+const patience = { timeout: 20_000 };
 const ended = { directive: '', exitCode: 0, startedAt: 0, finishedAt: 0 };
 
 describe('masking of a log', () => {
@@ -67,7 +68,7 @@ describe('masking of a log', () => {
         commands: [{ directive: 'printf "%s" "${PASSWORD:0:7}"; sleep 0.7; echo "${PASSWORD:7}"', alias: 'x' }],
       },
     });
-    expect(job.story.slice(-7, -4).slice(0, 2)).toContain('***\n');
+    expect(job.story).toContain('***\n');
     expect(outputOf(job)).not.toContain('hunter2');
     expect(outputOf(job)).not.toContain('-secret');
   });
@@ -94,9 +95,9 @@ describe('masking of a log', () => {
     const { events, outputs } = writer([secret]);
     events.output('line\nprompt> ');
     expect(outputs()).toEqual(['line\n']);
-    await expect.poll(outputs).toEqual(['line\n', 'prompt> ']);
+    await expect.poll(outputs, patience).toEqual(['line\n', 'prompt> ']);
     events.output('again hunter2-"c');
-    await expect.poll(() => outputs().join('')).toBe('line\nprompt> again ');
+    await expect.poll(() => outputs().join(''), patience).toBe('line\nprompt> again ');
     await delay(500);
     expect(outputs().join('')).toBe('line\nprompt> again ');
     events.output('lear\n');
@@ -116,7 +117,7 @@ describe('masking of a log', () => {
     const { events, outputs } = writer([secret]);
     const encoded = Buffer.from(secret).toString('base64');
     events.output(encoded.slice(0, 2));
-    await expect.poll(outputs).toEqual([encoded.slice(0, 2)]);
+    await expect.poll(outputs, patience).toEqual([encoded.slice(0, 2)]);
     events.output(`${encoded.slice(2)}\n`);
     expect(outputs().slice(1)).toEqual(['***\n']);
   });

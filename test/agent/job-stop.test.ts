@@ -93,7 +93,7 @@ describe('stopping a job', () => {
     const home = tempDir();
     // A profile that takes its time, and tells that it is there.
     const profile = hookThat(
-      `touch ${home}/here; while :; do touch ~/alive; sleep 0.02; done`,
+      `touch ~/alive ~/here; while :; do touch ~/alive; sleep 0.02; done`,
       join(home, '.bash_profile'),
     );
     expect(profile).toBe(join(home, '.bash_profile'));
