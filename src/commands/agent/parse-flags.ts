@@ -3,7 +3,7 @@ import { UserError } from '../../lib/index.ts';
 /** What is used of a flag's definition. */
 interface FlagDefinition {
   type: 'boolean' | 'option';
-  aliases?: string[] | undefined;
+  aliases?: readonly string[] | undefined;
 }
 
 export interface GivenFlags {
