@@ -264,11 +264,15 @@ describe('a job log that is pushed', () => {
     const job = await assignJob();
     const clock = new FastClock(20);
     const { log } = await openPushed(job, { clock });
-    job.hub.fault(logs, status(429, 'slow down', { 'retry-after': '8' }));
-    log.write(finishedLine);
+    job.hub.fault(logs, status(429, 'slow down', { 'retry-after': '20' }));
+    log.write(outputLine('first'));
     const began = clock.now();
+    await until(() => job.pushes().at(-1) === 'start_from=0 429', 'the refusal');
+    // Longer than the pause that any failure is followed by, and shorter than what was asked for.
+    await delay(100);
+    log.write(finishedLine);
     await log.close();
-    expect(clock.now() - began).toBeGreaterThanOrEqual(7900);
+    expect(clock.now() - began).toBeGreaterThanOrEqual(20_000);
     expect(job.pushes()).toEqual(['start_from=0 429', 'start_from=0 200']);
   });
 });
