@@ -20,6 +20,7 @@ export { hideEnvironment } from './hide-environment.ts';
 export { parseOwnJson } from './own-json.ts';
 export { processStartTime } from './process-start.ts';
 export { removeTree } from './remove-tree.ts';
+export { makeTemporaryDirectory } from './temporary-directory.ts';
 export { shortageHint } from './shortage.ts';
 export { inheritedUmask, restrictUmask } from './umask.ts';
 export { urlCredentials, withoutUrlCredentials } from './url-credentials.ts';

@@ -1,7 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { codeOf, removeTree } from '../../lib/index.ts';
+import { codeOf, makeTemporaryDirectory, removeTree } from '../../lib/index.ts';
 
 /** Files of one job that nobody else may read, in a directory of their own that is made with the first. */
 export class PrivateFiles {
@@ -10,7 +9,7 @@ export class PrivateFiles {
 
   /** Returns the path. Throws the system's error. */
   write(content: Buffer): string {
-    this.#directory ??= mkdtempSync(join(tmpdir(), 'semaphore-job-'));
+    this.#directory ??= makeTemporaryDirectory('semaphore-job');
     this.#count += 1;
     const path = join(this.#directory, `env-${this.#count}`);
     try {

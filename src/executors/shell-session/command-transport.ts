@@ -1,7 +1,6 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { codeOf, removeTree } from '../../lib/index.ts';
+import { codeOf, makeTemporaryDirectory, removeTree } from '../../lib/index.ts';
 import { quote } from './wording.ts';
 
 /** Brings the text of a command to where the shell can read it. */
@@ -20,7 +19,7 @@ export interface CommandTransport {
  * that the user knows.
  */
 export class FileTransport implements CommandTransport {
-  readonly #directory = mkdtempSync(join(tmpdir(), 'semaphore-session-'));
+  readonly #directory = makeTemporaryDirectory('semaphore-session');
   readonly #file = join(this.#directory, 'command');
 
   place(text: string): Promise<string> {
