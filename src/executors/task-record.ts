@@ -66,6 +66,7 @@ export class TaskRecord {
   }
 
   /** What was recorded under `key`, by the same code that asks for it now. */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- whoever asks says what was recorded
   value<Value>(key: string): Value {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it was a Value when it was recorded
     return this.#values.get(key) as Value;
