@@ -34,6 +34,7 @@ export function openStatsd(options: StatsdOptions): StatsdClient {
   const connected = connect(options, closing.signal);
   let isFailing = false;
   let last: Promise<void> = Promise.resolve();
+  let closed: Promise<void> | undefined;
 
   async function send(text: string): Promise<void> {
     const socket = await connected;
@@ -48,10 +49,10 @@ export function openStatsd(options: StatsdOptions): StatsdClient {
       const text = gaugeText(namespace, metric, value, tags);
       last = last.then(() => send(text));
     },
-    close: async () => {
+    close: () => {
       closing.abort();
-      await last;
-      (await connected)?.close();
+      closed ??= last.then(async () => (await connected)?.close());
+      return closed;
     },
   };
 }
@@ -79,7 +80,8 @@ async function connect(
 
 async function open(host: string, port: string): Promise<Socket> {
   if (!/^\d{1,5}$/.test(port)) throw new Error(`${port} is not a port`);
-  const { address, family } = await lookup(host);
+  // IPv4 first, as the original has it: nobody answers who could tell that the other one was meant.
+  const { address, family } = await lookup(host, { verbatim: false });
   const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
   // Nobody waits for metrics.
   socket.unref();
