@@ -6,6 +6,7 @@ import { FileLog, openJobLog, openStateDirectory, stateDirectoryPath } from '../
 import { systemClock, UserError } from '../../src/lib/index.ts';
 import { readJobRequest } from '../../src/protocol/ci/index.ts';
 import { memoryLogger } from '../ci-hub/index.ts';
+import { canMount, SmallDisk } from '../support/small-disk.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { finishedLine, outputLine, sealToken } from './log-support.ts';
 
@@ -107,7 +108,19 @@ describe('a job log that is fetched', () => {
 
   it('cannot be opened where nothing can be written, which is an error and no silence', async () => {
     const state = join(tempDir(), 'file');
-    await expect(openJobLog({ ...options({}), state: `${state}\0` })).rejects.toThrow(UserError);
+    writeFileSync(state, '');
+    await expect(openJobLog({ ...options({}), state })).rejects.toThrow(
+      /^the log of the job cannot be opened: ENOTDIR/,
+    );
+  });
+
+  it.runIf(canMount())('cannot be opened on a disk that is full, and leaves nothing there', async () => {
+    const disk = SmallDisk.mount(1);
+    disk.fill();
+    const error: unknown = await openJobLog({ ...options({}), state: disk.path }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ name: 'UserError', hint: expect.stringContaining('Free space') });
+    disk.free();
+    expect(readdirSync(disk.path).filter((name) => name !== 'logs')).toEqual([]);
   });
 });
 
@@ -146,7 +159,7 @@ describe('the state directory of agents', () => {
     writeFileSync(file, '');
     await expect(openStateDirectory(join(file, 'state'))).rejects.toMatchObject({
       name: 'UserError',
-      hint: 'Name another one in SEMAPHORE_AGENT_STATE_DIR.',
+      hint: 'Name another state directory in SEMAPHORE_AGENT_STATE_DIR.',
     });
   });
 });

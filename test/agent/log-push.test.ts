@@ -371,4 +371,14 @@ describe('a fault on the way of a job log', () => {
     expect(said).toEqual([expect.stringMatching(/not delivered.*"lines":"0 to 0".*the next agent/)]);
     expect(readdirSync(join(state, 'logs'))).toHaveLength(1);
   });
+
+  it('is not worth a word when the next request succeeds', async () => {
+    const job = await assignJob();
+    const { log, said } = await openPushed(job);
+    job.hub.fault(logs, drop());
+    log.write(finishedLine);
+    await log.close();
+    expect(job.lines()).toEqual([finishedLine]);
+    expect(said).toEqual([]);
+  });
 });

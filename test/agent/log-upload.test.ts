@@ -12,7 +12,7 @@ import { systemClock } from '../../src/lib/index.ts';
 import { readJobRequest } from '../../src/protocol/ci/index.ts';
 import { FastClock, memoryLogger, until } from '../ci-hub/index.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { finishedLine, outputLine, sealToken } from './log-support.ts';
+import { assignJob, finishedLine, openPushed, outputLine, sealToken } from './log-support.ts';
 
 const standIn = join(import.meta.dirname, '../fixtures/bin/artifact-stand-in');
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
@@ -281,6 +281,21 @@ describe('the upload of a job log', () => {
     });
     expect(order).toEqual(['closed, trimmed: true, runs: 2']);
     expect(readFileSync(join(place, 'uploaded.1'), 'utf8')).toBe(plainText);
+    expect(readdirSync(join(state, 'logs'))).toEqual([]);
+  });
+
+  it('has all of a log that the server had enough of', async () => {
+    const place = tempDir('artifact-');
+    const job = await assignJob({ maxLogBytes: 500 }, { env_vars: variables });
+    const { log, state } = await openPushed(job, {
+      upload: 'when-trimmed',
+      env: { PATH: `${standIn}:/usr/bin:/bin`, ARTIFACT_PLACE: place },
+    });
+    const outputs = Array.from({ length: 50 }, (_, index) => `line ${index}\n`);
+    for (const output of outputs) log.write(outputLine(output));
+    await log.close();
+    expect(job.hub.job(job.request.jobId).trimmed).toBe(true);
+    expect(readFileSync(join(place, 'uploaded.1'), 'utf8')).toBe(outputs.join(''));
     expect(readdirSync(join(state, 'logs'))).toEqual([]);
   });
 });

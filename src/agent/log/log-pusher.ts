@@ -158,7 +158,7 @@ export class LogPusher {
 
   #onSuccess(): void {
     const { clock, logger } = this.#options;
-    if (this.#backoff.failures > 0) logger.info('The job log is being delivered again');
+    if (this.#backoff.failures > 1) logger.info('The job log is being delivered again');
     this.#backoff.reset();
     this.#refusals = 0;
     if (this.#isFinishing) this.#tryingSince = clock.now();
@@ -167,7 +167,8 @@ export class LogPusher {
   async #retry(error: Error): Promise<Delivery | undefined> {
     const { clock, logger, signal, refresh, patienceMs = 10 * 60_000 } = this.#options;
     if (signal.aborted) return undefined;
-    if (this.#backoff.failures === 0) {
+    // One failure alone is not worth a word: a server may close a connection at any moment.
+    if (this.#backoff.failures === 1) {
       logger.warn('The job log cannot be delivered at the moment', {
         lines: this.#cursor.line,
         ...failureFields(error),

@@ -8,6 +8,7 @@ import { FileLog } from './file-log.ts';
 import { LogDirectory } from './log-directory.ts';
 import { PushedLog } from './pushed-log.ts';
 import { Spool } from './spool.ts';
+import { storageHint } from './storage-hint.ts';
 import { uploadLog } from './upload-log.ts';
 import { artifactAccessOf, type UploadPolicy } from './upload-policy.ts';
 import { start } from './whole-lines.ts';
@@ -100,9 +101,13 @@ async function openPushedLog(options: OpenJobLogOptions, push: PushOptions): Pro
   });
 }
 
-async function makeFiles(
-  options: OpenJobLogOptions,
-): Promise<{ directory: LogDirectory; spool: Spool; record: DeliveryRecord }> {
+interface LogFiles {
+  directory: LogDirectory;
+  spool: Spool;
+  record: DeliveryRecord;
+}
+
+async function makeFiles(options: OpenJobLogOptions): Promise<LogFiles> {
   const { request, state, sealToken, push, clock, logger } = options;
   const { method, url, token } = request.logger;
   const record = {
@@ -110,14 +115,23 @@ async function makeFiles(
     push: method === 'push' && push ? { url, token, userAgent: push.userAgent } : undefined,
     upload: { policy: options.upload, access: artifactAccessOf(request.variables) },
   };
+  let directory: LogDirectory | undefined;
+  let spool: Spool | undefined;
   try {
-    const directory = await LogDirectory.create(state, request.jobId);
-    const spool = Spool.create({ path: directory.eventsFile, clock, logger });
+    directory = await LogDirectory.create(state, request.jobId);
+    spool = Spool.create({ path: directory.eventsFile, clock, logger });
+    // Last: what has a record is whole.
     await directory.writeRecord(record, sealToken);
     return { directory, spool, record };
   } catch (error: unknown) {
+    // The first error is the one to tell.
+    spool?.close();
+    await directory?.remove().catch(() => undefined);
     if (error instanceof UserError) throw error;
-    throw new UserError(`the log of the job cannot be opened: ${messageOf(error)}`, { cause: error });
+    throw new UserError(`the log of the job cannot be opened: ${messageOf(error)}`, {
+      hint: storageHint(error),
+      cause: error,
+    });
   }
 }
 

@@ -1,7 +1,8 @@
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
-import { ByteWriter, type Clock, codeOf, InternalError, messageOf, shortageHint } from '../../lib/index.ts';
+import { ByteWriter, type Clock, InternalError, messageOf } from '../../lib/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { isOutputLine, noticeLine } from './notice-line.ts';
+import { storageHint } from './storage-hint.ts';
 import { type BatchLimits, type Cursor, start, wholeLines } from './whole-lines.ts';
 
 export interface SpoolOptions {
@@ -204,11 +205,10 @@ export class Spool {
     if (this.#isRefused) return;
     this.#isRefused = true;
     const { logger } = this.#options;
-    const hint = shortageHint(codeOf(error));
     logger.error('The job log cannot be written to the disk; the job goes on', {
       file: this.path,
       error: messageOf(error),
-      what_now: `${hint === undefined ? '' : `${hint} `}Up to ${heldOutputBytes / 1024 / 1024} MB of output is kept in memory, more of it is lost.`,
+      what_now: `${storageHint(error)} Up to ${heldOutputBytes / 1024 / 1024} MB of output is kept in memory, more of it is lost.`,
     });
   }
 

@@ -1,10 +1,11 @@
 import { chmod, lstat, mkdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
-import { codeOf, messageOf, shortageHint, UserError } from '../../lib/index.ts';
+import { messageOf, UserError } from '../../lib/index.ts';
+import { storageHint } from './storage-hint.ts';
 
 /** Variable of the directory in which agents keep the logs that are on their way. */
-export const stateDirectoryVariable = 'SEMAPHORE_AGENT_STATE_DIR';
+const stateDirectoryVariable = 'SEMAPHORE_AGENT_STATE_DIR';
 
 /**
  * Where an agent keeps job logs until they are delivered: `SEMAPHORE_AGENT_STATE_DIR`; the directory that systemd gives a
@@ -38,7 +39,7 @@ export async function openStateDirectory(path: string): Promise<string> {
   } catch (error: unknown) {
     if (error instanceof UserError) throw error;
     throw new UserError(`the state directory ${path} cannot be used: ${messageOf(error)}`, {
-      hint: shortageHint(codeOf(error)) ?? `Name another one in ${stateDirectoryVariable}.`,
+      hint: storageHint(error),
       cause: error,
     });
   }
