@@ -27,7 +27,7 @@ async function refusalOf(authorization: string | undefined): Promise<string | un
   const reply = await guard(context);
   if (!reply) return undefined;
   expect(reply.status).toBe(401);
-  const body = String(reply.body);
+  const body = typeof reply.body === 'string' ? reply.body : '';
   expect(body.endsWith('"\n')).toBe(true);
   return String(JSON.parse(body));
 }

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
-import { request } from 'node:https';
+import * as https from 'node:https';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -37,7 +37,7 @@ export function ask(url: string, path: string, options: AskOptions = {}): Promis
   const { method = 'GET', body, headers = {}, authorization = `Bearer ${token}` } = options;
   const authorized = authorization === null ? {} : { authorization };
   return new Promise((resolve, reject) => {
-    const asking = request(
+    const asking = https.request(
       url + path,
       { method, headers: { ...authorized, ...headers }, rejectUnauthorized: false, agent: false },
       (response) => {

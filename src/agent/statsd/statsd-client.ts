@@ -51,7 +51,7 @@ export function openStatsd(options: StatsdOptions): StatsdClient {
     },
     close: () => {
       closing.abort();
-      closed ??= last.then(async () => (await connected)?.close());
+      closed ??= last.then(async () => void (await connected)?.close());
       return closed;
     },
   };
