@@ -18,10 +18,10 @@ const line = JSON.stringify({ event: 'cmd_output', timestamp: 1767225600, output
  */
 export async function agentLogs(): Promise<Figure[]> {
   const bench = new Workbench();
-  let lines = 0;
+  const arrived = { lines: 0 };
   const server = createServer((request, response) => {
     request.on('data', (chunk: Buffer) => {
-      for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) lines += 1;
+      for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) arrived.lines += 1;
     });
     request.on('end', () => response.end());
   });
@@ -57,11 +57,11 @@ export async function agentLogs(): Promise<Figure[]> {
     }
     await log.close({});
     const seconds = (performance.now() - began) / 1000;
-    if (lines !== events) throw new Error(`${lines} of ${events} lines have arrived`);
+    if (arrived.lines !== events) throw new Error(`${arrived.lines} of ${events} lines have arrived`);
 
     const ending = await open();
     ending.write(line);
-    while (lines === events) await tick();
+    while (arrived.lines <= events) await tick();
     const ended = performance.now();
     ending.write(line);
     await ending.close({});
