@@ -1,4 +1,5 @@
-import { serverJsonSchema } from '../../src/config/index.ts';
+import { agentJsonSchema, serverJsonSchema } from '../../src/config/index.ts';
+import { agentOptionsPage } from './agent-options-page.ts';
 import { commandsPage } from './commands-page.ts';
 import { configurationPage } from './configuration-page.ts';
 import { exampleConfig } from './example-config.ts';
@@ -10,8 +11,10 @@ import { serverPage } from './server-page.ts';
 export function generatedFiles(): Readonly<Record<string, string>> {
   return {
     'schema/runner.config.schema.json': json(runnerSchema()),
+    'schema/agent.config.schema.json': json(agentJsonSchema()),
     'schema/server.schema.json': json(serverJsonSchema()),
     'docs/configuration.md': configurationPage(),
+    'docs/agent-options.md': agentOptionsPage(),
     'docs/commands.md': commandsPage(),
     'docs/failures.md': failuresPage(),
     'docs/server-file.md': serverPage(),

@@ -5,6 +5,7 @@
 export function normaliseArgv(argv: readonly string[]): string[] {
   const [first, ...rest] = argv;
   if (first === 'help') return [...rest, '--help'];
+  if (first === 'agent' && rest[0] === 'help') return ['agent', ...rest.slice(1), '--help'];
   if ((first === 'version' || first === '-v') && rest.length === 0) return ['--version'];
   const end = argv.indexOf('--');
   const options = end === -1 ? argv : argv.slice(0, end);

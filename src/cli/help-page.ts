@@ -37,7 +37,7 @@ function usage(text: string, style: HelpStyle): string {
 
 function rootPage(commands: CommandTable, style: HelpStyle): string {
   return sections(
-    'Runs the tasks of a Semaphore UI server on this machine, or serves them from one file.',
+    'Runs tasks of Semaphore UI and jobs of Semaphore CI on this machine, or serves tasks from one file.',
     usage('COMMAND', style),
     commandList(Object.entries(commands), style),
     wrap(

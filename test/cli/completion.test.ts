@@ -24,9 +24,13 @@ function rare(shell: string): boolean {
 describe.runIf(needs('bash'))('bash', () => {
   /** What Tab offers after these words; the last one is being typed. */
   async function offered(...words: string[]): Promise<string[]> {
+    return await offeredBy('semaphore', '_semaphore', words);
+  }
+
+  async function offeredBy(program: string, name: string, words: readonly string[]): Promise<string[]> {
     const file = scriptFile('bash');
     const quoted = words.map((word) => `'${word}'`).join(' ');
-    const command = `source '${file}'; COMP_WORDS=(semaphore ${quoted}); COMP_CWORD=${String(words.length)}; _semaphore; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const command = `source '${file}'; COMP_WORDS=(${program} ${quoted}); COMP_CWORD=${String(words.length)}; ${name}; printf '%s\\n' "\${COMPREPLY[@]}"`;
     const { code, out, err } = await runProgram('bash', ['--norc', '-c', command], {
       cwd: tempDirWith('a file.json', 'b.json'),
     });
@@ -69,6 +73,23 @@ describe.runIf(needs('bash'))('bash', () => {
     [['runner', 'start', '--config', 'x', '--no'], ['--no-config']],
     [['runner', 'register', '--name', ''], []],
     [
+      ['agent', ''],
+      ['playground', 'run', 'serve', 'start', 'version'],
+    ],
+    [
+      ['agent', 'run', ''],
+      ['a file.json', 'b.json'],
+    ],
+    [['agent', 'run', '--ev'], ['--events']],
+    [
+      ['agent', 'start', '--config-file', ''],
+      ['a file.json', 'b.json'],
+    ],
+    [
+      ['agent', 'start', '--upload-job-logs', ''],
+      ['never', 'always', 'when-trimmed'],
+    ],
+    [
       ['completion', ''],
       ['bash', 'zsh', 'fish'],
     ],
@@ -76,6 +97,11 @@ describe.runIf(needs('bash'))('bash', () => {
     const found = await offered(...words);
     if (words.length === 1 && words[0] === '') expect(found).toEqual(expect.arrayContaining(expected));
     else expect(found.toSorted()).toEqual(expected.toSorted());
+  });
+
+  it('completes the executable agent as well', async () => {
+    expect(await offeredBy('agent', '_semaphore_agent', ['st'])).toEqual(['start']);
+    expect(await offeredBy('agent', '_semaphore_agent', ['start', '--endp'])).toEqual(['--endpoint']);
   });
 });
 

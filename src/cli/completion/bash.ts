@@ -17,14 +17,18 @@ _semaphore() {
   case "$prev" in
 ${valued.map(valueCase).join('\n')}
   esac
-  local words=""
+  local words="" file=""
   case "$id" in
 ${nodes.map(nodeCase).join('\n')}
   esac
   if [[ $cur != -* ]]; then words=" $words"; words="\${words// -*/}"; fi
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  if [[ -n $file && $cur != -* ]]; then compopt -o filenames 2>/dev/null; local IFS=$'\\n'; COMPREPLY+=($(compgen -f -- "$cur")); fi
 }
 complete -F _semaphore semaphore
+# The executable agent is short for semaphore agent.
+_semaphore_agent() { local -a COMP_WORDS=(semaphore agent "\${COMP_WORDS[@]:1}"); local COMP_CWORD=$((COMP_CWORD + 1)); _semaphore; }
+complete -F _semaphore_agent agent
 `;
 }
 
@@ -40,9 +44,9 @@ function valueCase({ name, value }: CompletionFlag): string {
 }
 
 /** Flags come last, so that the script can cut them off. */
-function nodeCase({ words, children, flags, args }: CompletionNode): string {
+function nodeCase({ words, children, flags, args, takesFile }: CompletionNode): string {
   const next = [...children.map(({ word }) => word), ...args, ...flags.map(({ name }) => name)];
-  return `    "${words.join(' ')}") words="${next.join(' ')}" ;;`;
+  return `    "${words.join(' ')}") words="${next.join(' ')}"${takesFile ? '; file=1' : ''} ;;`;
 }
 
 function unique(flags: readonly CompletionFlag[]): CompletionFlag[] {

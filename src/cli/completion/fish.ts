@@ -17,10 +17,11 @@ ${nodes.flatMap(nodeLines).join('\n')}
 `;
 }
 
-function nodeLines({ words, children, flags, args }: CompletionNode): string[] {
+function nodeLines({ words, children, flags, args, takesFile }: CompletionNode): string[] {
   const at = `-n ${quote(`__semaphore_at ${quote(words.join(' '))}`)}`;
   return [
     ...children.map(({ word, summary }) => `complete -c semaphore ${at} -a ${word} -d ${quote(summary)}`),
+    ...(takesFile ? [`complete -c semaphore ${at} -F`] : []),
     ...args.map((word) => `complete -c semaphore ${at} -a ${word}`),
     ...flags.map(
       (flag) => `complete -c semaphore ${at} -l ${flag.name.slice(2)}${valueOf(flag)} -d ${quote(flag.description)}`,

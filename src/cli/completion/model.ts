@@ -18,6 +18,8 @@ export interface CompletionNode {
   flags: readonly CompletionFlag[];
   /** Words an argument can be. */
   args: readonly string[];
+  /** An argument can be a file. */
+  takesFile: boolean;
 }
 
 type Flag = NonNullable<CommandTable[string]['flags']>[string];
@@ -47,6 +49,7 @@ function node(id: string, ids: readonly string[], commands: CommandTable): Compl
     children,
     flags: [...flags.flatMap(([name, flag]) => completionFlags(name, flag)), help],
     args: Object.values(command?.args ?? {}).flatMap(({ options }) => options ?? []),
+    takesFile: 'path' in (command?.args ?? {}),
   };
 }
 

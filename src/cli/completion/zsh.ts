@@ -25,11 +25,12 @@ if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _semaphore "$@"; else compd
 `;
 }
 
-function nodeCase({ words, children, flags, args }: CompletionNode): string {
+function nodeCase({ words, children, flags, args, takesFile }: CompletionNode): string {
   const specs = flags.map((flag) => `        ${quote(flagSpec(flag))}`);
   const rows = children.map(({ word, summary }) => quote(`${escapeColons(word)}:${summary}`));
   const describe = `      if (( CURRENT == 2 )) && [[ \${words[2]} != -* ]]; then children=(${rows.join(' ')}); _describe command children; return; fi\n`;
-  const position = args.length > 0 ? [`        ${quote(`1:argument:(${args.join(' ')})`)}`] : [];
+  const kind = args.length > 0 ? `(${args.join(' ')})` : takesFile ? '_files' : undefined;
+  const position = kind === undefined ? [] : [`        ${quote(`1:argument:${kind}`)}`];
   return `    ${quote(words.join(' '))})
 ${rows.length > 0 ? describe : ''}      _arguments \\
 ${[...specs, ...position].join(' \\\n')}
