@@ -36,19 +36,19 @@ interface Agent {
 }
 
 interface AgentSetup {
+  home?: string;
   preJobHookPath?: string;
   callbackAttempts?: number;
   /** Statuses of the callbacks by path. */
   answers?: Readonly<Record<string, number>>;
   env?: Readonly<Record<string, string>>;
-  state?: string;
   jumpPoint?: string;
   maskJobSecrets?: boolean;
 }
 
 async function startAgent(setup: AgentSetup = {}): Promise<Agent> {
-  const home = tempDir();
-  const state = setup.state ?? join(tempDir(), 'state');
+  const home = setup.home ?? tempDir();
+  const state = join(tempDir(), 'state');
   const jumpPoint = setup.jumpPoint ?? join(tempDir(), 'ssh_jump_point');
   const calls: Call[] = [];
   const record = async (path: string, body: string, authorization: string | undefined): Promise<void> => {
@@ -377,6 +377,37 @@ describe('remote access of a hosted job', { timeout: 120_000 }, () => {
     expect(agent.calls[0]?.body).toBe('{"result": "failed"}');
     expect(existsSync(join(agent.home, '.ssh'))).toBe(false);
     expect(agent.log()).toContain('ssh_public_keys[0] of the job is not base64');
+  });
+});
+
+describe('two agents on one host', { timeout: 120_000 }, () => {
+  it('do not meet, even with one home directory and one jump point', async () => {
+    const home = tempDir();
+    const jumpPoint = join(tempDir(), 'ssh_jump_point');
+    const agents = await Promise.all([startAgent({ home, jumpPoint }), startAgent({ home, jumpPoint })]);
+    const words = ['one', 'two'];
+    const texts = await Promise.all(
+      agents.map(async ({ url }, index) => {
+        const word = words[index] ?? '';
+        const commands = Array.from({ length: 20 }, (_, count) => ({ directive: `echo $WHO ${word} ${count}` }));
+        await postJob(url, {
+          job_id: 'job-1',
+          ssh_public_keys: [base64(`ssh-ed25519 AAAA ${word}`)],
+          env_vars: [variable('WHO', word)],
+          commands,
+        });
+        return storyOf(await pull(url)).join('');
+      }),
+    );
+    for (const [index, text] of texts.entries()) {
+      const [mine = '', other = ''] = index === 0 ? words : [...words].reverse();
+      expect(text.endsWith('job_finished passed')).toBe(true);
+      for (let count = 0; count < 20; count += 1) expect(text).toContain(`${mine} ${mine} ${count}\n`);
+      expect(text).not.toContain(other);
+    }
+    const keys = readFileSync(join(home, '.ssh/authorized_keys'), 'utf8').trimEnd().split('\n');
+    expect(keys.sort()).toEqual(['ssh-ed25519 AAAA one', 'ssh-ed25519 AAAA two']);
+    expect(readFileSync(jumpPoint, 'utf8')).toMatch(/^#!\/bin\/bash\n[^]*\nfi\n$/);
   });
 });
 
