@@ -109,6 +109,8 @@ describe.runIf(needs('terraform'))('a runner that is killed with a plan that wai
           { ends: [{ label: 'event once decision 0', nth: 1, moment: 'after' }], mustReach: true },
           { ends: [{ line: 'applying, 2' }], mustReach: true },
           { ends: [{ label: 'event step-started plan', nth: 1, moment: 'after' }], mustReach: true },
+          // Init has ended, and what came of it is not noted as a whole.
+          { ends: [{ label: 'event once once init', nth: 1, moment: 'before' }], mustReach: true },
         ];
         const all = pointsOf(trace).map((point): Trial => ({ ends: [point] }));
         return [...away, ...chosen, ...(tryAll ? all : sample(all, 3, random))];
