@@ -1,4 +1,5 @@
 import { agentLogs } from './agent-logs.ts';
+import { agent } from './agent.ts';
 import { idle } from './idle.ts';
 import { logs } from './logs.ts';
 import { masking } from './masking.ts';
@@ -18,6 +19,7 @@ const suites: Readonly<Record<string, () => Figure[] | Promise<Figure[]>>> = {
   wire,
   session,
   'agent-logs': agentLogs,
+  agent,
   idle,
 };
 
