@@ -1,4 +1,4 @@
-export { type AgentLog, agentLogPath, LogDirectoryError, openAgentLog, type OpenAgentLogOptions } from './agent-log.ts';
+export { type AgentLog, LogDirectoryError, openAgentLog, type OpenAgentLogOptions } from './agent-log.ts';
 export { createEventWriter, type EventWriterOptions, type JobEventWriter } from './events.ts';
 export { createJob, type CreateJobOptions, type RunnableJob } from './job/create-job.ts';
 export { jobSecrets } from './job/job-secrets.ts';

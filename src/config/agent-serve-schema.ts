@@ -43,8 +43,7 @@ export const agentServeSchema = z.object({
   }),
   'expose-kvm-device': flag(true, { description: 'Give `/dev/kvm` to every container (Docker only).', noEnv }),
   'mask-job-secrets': flag(false, {
-    description:
-      "Replace the values of the job's variables and the lines of its files with `***` in the job log.",
+    description: "Replace the values of the job's variables and the lines of its files with `***` in the job log.",
     noEnv,
     own: true,
   }),

@@ -22,7 +22,6 @@ function signed(claims: unknown, { alg = 'HS256', key = secret }: { alg?: string
 
 async function refusalOf(authorization: string | undefined): Promise<string | undefined> {
   const guard = createAuthentication(secret, { now: () => nowMs });
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a guard looks at nothing else
   const context = { headers: authorization === undefined ? {} : { authorization } } as RequestContext;
   const reply = await guard(context);
   if (!reply) return undefined;

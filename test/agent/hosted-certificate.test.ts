@@ -27,7 +27,6 @@ describe('a self-signed certificate', () => {
       const server = createServer(identity);
       onTestFinished(() => void server.close());
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a TCP server has
       const { port } = server.address() as AddressInfo;
       await new Promise<void>((resolve, reject) => {
         const socket = connect({ port, host: '127.0.0.1', ca: identity.cert, checkServerIdentity: () => undefined });

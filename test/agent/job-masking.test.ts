@@ -12,7 +12,6 @@ const key = '-----BEGIN KEY-----\nc2VjcmV0LWxpbmUtb25l\nc2VjcmV0LWxpbmUtdHdv\n--
 function writer(secrets: string[]): { events: ReturnType<typeof createEventWriter>; outputs: () => string[] } {
   const outputs: string[] = [];
   const events = createEventWriter({
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- compared by the tests
     log: { write: (line) => outputs.push((JSON.parse(line) as JobEvent).output ?? '|') },
     clock: systemClock,
     secrets,

@@ -92,7 +92,6 @@ export async function runTestJob({
     },
   });
   const result = await job(controller.signal);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- compared by the tests
   const events = raw.map((line) => JSON.parse(line) as JobEvent);
   const lines = raw.map((line) => line.replaceAll(/"(timestamp|started_at|finished_at)":\d+/g, '"$1":T'));
   return { result, lines, events, story: events.map(tell), agentLog, home };

@@ -139,11 +139,14 @@ describe('the executable agent', { timeout: 60_000 }, () => {
     expect(err).toMatch(/^Run jobs of Semaphore CI 2\.0/);
   });
 
-  it.each([['--help'], ['-h'], ['help'], ['help', 'start'], ['start', '--help']])('shows its help when asked: %j', async (...args) => {
-    const { code, out, err } = await run(...args);
-    expect({ code, err }).toEqual({ code: 0, err: '' });
-    expect(out).toMatch(/Usage: semaphore agent/);
-  });
+  it.each([['--help'], ['-h'], ['help'], ['help', 'start'], ['start', '--help']])(
+    'shows its help when asked: %j',
+    async (...args) => {
+      const { code, out, err } = await run(...args);
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      expect(out).toMatch(/Usage: semaphore agent/);
+    },
+  );
 
   it.each([
     [['strat'], 'Error: unknown command: semaphore agent strat\nDid you mean: semaphore agent start?\n'],

@@ -98,12 +98,14 @@ function samplesOf({ name, kind }: AgentOption): [Sample, Sample] {
         { text: '18', yaml: '"18"', found: 18 },
       ];
     case 'list': {
-      const item = { 'env-vars': 'A=1', files: '/a:/b', 'kubernetes-labels': 'a=b' }[String(name)] ?? '^a';
-      const found = {
+      const items: Record<string, string> = { 'env-vars': 'A=1', files: '/a:/b', 'kubernetes-labels': 'a=b' };
+      const values: Record<string, unknown> = {
         'env-vars': [{ name: 'A', value: '1' }],
         files: [{ hostPath: '/a', destination: '/b' }],
         'kubernetes-labels': { a: 'b' },
-      }[String(name)] ?? ['^a'];
+      };
+      const item = items[name] ?? '^a';
+      const found = values[name] ?? ['^a'];
       return [
         { text: item, yaml: JSON.stringify([item]), found },
         { text: item, yaml: JSON.stringify(item), found },

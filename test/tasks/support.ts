@@ -102,7 +102,12 @@ export function configuration(tmpPath: string, changes: Partial<RunnerConfig> = 
       maxParallelTasks: 1,
       projectId: undefined,
       checkIntervalSeconds: 1,
-      connection: { serverCaCertFile: undefined, skipTlsVerify: false, clientCertificate: undefined, requestTimeoutMs: 1000 },
+      connection: {
+        serverCaCertFile: undefined,
+        skipTlsVerify: false,
+        clientCertificate: undefined,
+        requestTimeoutMs: 1000,
+      },
       executorType: 'local',
       stateDir: undefined,
       stopGraceMs: 2000,

@@ -1,3 +1,3 @@
-export { type Metrics, noMetrics } from './metrics.ts';
+export type { Metrics } from './metrics.ts';
 export { type PullMetrics, pullMetrics } from './pull-metrics.ts';
 export { openStatsd, type StatsdClient, type StatsdOptions } from './statsd-client.ts';

@@ -13,7 +13,7 @@
 const { subscribe } = require('node:diagnostics_channel');
 const fs = require('node:fs');
 const childProcess = require('node:child_process');
-const { basename, join } = require('node:path');
+const nodePath = require('node:path');
 
 const roots = (process.env.KILL_ROOTS ?? '').split(':').filter(Boolean);
 const at = process.env.KILL_AT ? JSON.parse(process.env.KILL_AT) : undefined;
@@ -50,7 +50,8 @@ const isWatched = (path) => typeof path === 'string' && roots.some((root) => pat
 
 /** Names without what is random in them. */
 function nameOf(path) {
-  return basename(path)
+  return nodePath
+    .basename(path)
     .replace(/[0-9a-f]{8,}/g, '*')
     .replace(/^\d+$/, 'job')
     .replace(/^task_\d+$/, 'task')
@@ -111,7 +112,7 @@ function removeHalf(path) {
   const names = real.readdirSync(path).sort();
   const middle = Math.ceil(names.length / 2);
   const gone = at.part === 'second' ? names.slice(middle) : names.slice(0, middle);
-  for (const name of gone) real.rmSync(join(path, name), { recursive: true, force: true });
+  for (const name of gone) real.rmSync(nodePath.join(path, name), { recursive: true, force: true });
 }
 
 const openSync = fs.openSync;
@@ -149,7 +150,8 @@ watch(
 watch(
   childProcess,
   'spawn',
-  (command, args) => `spawn ${basename(command)}${command === '/bin/sh' ? ` ${basename(args[3] ?? '')}` : ''}`,
+  (command, args) =>
+    `spawn ${nodePath.basename(command)}${command === '/bin/sh' ? ` ${path.basename(args[3] ?? '')}` : ''}`,
 );
 
 // An answer is met when its head has come: the server has done what was asked, and the runner does not know yet.
