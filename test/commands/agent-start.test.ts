@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { renderEvents } from '../../src/agent/playground/hub/index.ts';
-import { startTestHub, type TestHub } from '../ci-hub/index.ts';
+import { startLenientHub, startTestHub, status, type TestHub } from '../ci-hub/index.ts';
 import {
   type AgentProcess,
   base64,
@@ -264,6 +264,54 @@ describe('agent start', { timeout: 120_000 }, () => {
     );
     expect(await finished(hub, id, agent)).toBe('passed');
     expect(directives(hub, id)).toContain('it is ***.\n');
+  });
+});
+
+describe('agent start with a server', { timeout: 120_000 }, () => {
+  it('that gives neither name nor token, and a URL for a name, which is in no log', async () => {
+    const hub = await startLenientHub();
+    const place = newPlace();
+    const url = `https://sts.amazonaws.com/?Action=GetCallerIdentity&X-Amz-Signature=${'5f0c'.repeat(16)}`;
+    const args = ['start', '--endpoint', hub.endpoint, '--token', hub.token, '--no-https', '--name', url];
+    hub.schedule({
+      job_id: 'j1',
+      commands: [{ directive: 'echo lenient' }],
+      logger: { method: 'push', url: `http://${hub.endpoint}/api/v1/logs/j1`, token: 't' },
+    });
+    const agent = startProgram(bin(), args, { env: place.env, cwd: place.home });
+    const known = () => agent.out() + agent.err();
+    await until(() => hub.finished.length > 0, 'the end of the job', known);
+    expect(hub.finished).toEqual([{ id: 'j1', result: 'passed' }]);
+    expect(renderEvents(hub.lines)).toContain('lenient\n');
+    hub.shutDown();
+    expect(await agent.ended).toMatchObject({ code: 0 });
+    expect(hub.requests.at(-1)).toBe('POST /disconnect');
+    expect(place.readLog()).toMatch(/^\w{3} [ \d]\d \S+ \[sts\.amazonaws\.com\] : Starting Agent\n/);
+    expect(place.readLog()).not.toContain('Signature');
+  });
+
+  it('that does not take the log before the agent is killed: the next one delivers it', async () => {
+    const hub = await startTestHub({ nextSyncAfterMs: [100, 200] });
+    const fault = hub.fault({ path: /\/logs\//, times: 1_000_000 }, status(503));
+    const first = await start([], { hub });
+    const file = join(first.place.home, 'ran');
+    const id = hub.enqueue({
+      commands: [{ directive: 'echo precious' }, { directive: `echo 1 > ${file}; sleep 600` }],
+    });
+    await numberIn(file);
+    await until(() => fault.hits > 0, 'an attempt to deliver');
+    first.agent.kill('SIGKILL');
+    await first.agent.ended;
+    expect(hub.job(id).lines).toEqual([]);
+    fault.cancel();
+    const { agent } = await start([], { hub, place: first.place });
+    const last = () => directives(hub, id).at(-1);
+    await until(
+      () => last() === 'job_finished: failed',
+      'the log',
+      () => agent.out() + agent.err(),
+    );
+    expect(directives(hub, id).join('\n')).toContain('precious\n');
   });
 });
 
