@@ -149,6 +149,15 @@ logger: {method: pull, max_size_in_bytes: 1048576}
     expect(err).toMatch(message);
   });
 
+  it('warns of keys that mean nothing, as old examples have them', async () => {
+    const place = newPlace();
+    const file = jobFile(place, 'old.yaml', 'id: x\njob_name: n\nservices: []\ncommands: [{directive: "true"}]\n');
+    expect(await run([file], { place })).toMatchObject({
+      code: 0,
+      err: 'Warning: these keys of the job mean nothing: id, services\n',
+    });
+  });
+
   it('wants exactly one file', async () => {
     expect(await run([])).toMatchObject({ code: 2, err: expect.stringMatching(/^Error: the job is missing\n/) });
     expect(await run(['a', 'b'])).toMatchObject({

@@ -41,14 +41,36 @@ export interface RunJobFileOptions {
 export interface JobOfFile {
   request: JobRequest;
   wire: Readonly<Record<string, unknown>>;
+  /** Keys that mean nothing, such as those of old examples. */
+  ignored: readonly string[];
 }
+
+/** Of a job request (spec CI 4.1); `job_name` is one that servers send and agents pass over. */
+const knownKeys = new Set([
+  'job_id',
+  'job_name',
+  'executor',
+  'compose',
+  'commands',
+  'ssh_public_keys',
+  'epilogue_always_commands',
+  'epilogue_on_pass_commands',
+  'epilogue_on_fail_commands',
+  'env_vars',
+  'file',
+  'files',
+  'callbacks',
+  'logger',
+]);
 
 /** Reads and checks the job of a file (spec CI 4.3). Throws UserError. */
 export async function readJob(path: string): Promise<JobOfFile> {
   const { value, spelling } = await readJobFile(path);
   const request = readJobRequest(value, { spelling });
   const wire = spelling === 'yaml' ? fromYamlSpelling(value) : value;
-  return { request, wire: typeof wire === 'object' ? { ...wire } : {} };
+  const keys = typeof wire === 'object' ? { ...wire } : {};
+  const ignored = Object.keys(keys).filter((key) => !knownKeys.has(key.toLowerCase()));
+  return { request, wire: keys, ignored };
 }
 
 /** Throws UserError for a job that needs a server. */

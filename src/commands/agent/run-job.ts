@@ -1,4 +1,4 @@
-import { listenForShutdown, note } from '../../cli/index.ts';
+import { listenForShutdown, note, warn } from '../../cli/index.ts';
 import { systemClock } from '../../lib/index.ts';
 import type { JobResult } from '../../protocol/ci/index.ts';
 import { aloudLogger } from './aloud-logger.ts';
@@ -37,7 +37,8 @@ export async function runJobCommand(command: RunJobCommand): Promise<number> {
     stdout: undefined,
     load: async () => {
       const { checkRunnable, readJob } = await import('../../agent/index.ts');
-      const { request } = await readJob(path);
+      const { request, ignored } = await readJob(path);
+      if (ignored.length > 0) warn(`these keys of the job mean nothing: ${ignored.join(', ')}`);
       checkRunnable(request);
       return request;
     },
