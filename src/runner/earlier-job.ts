@@ -21,6 +21,8 @@ export interface JobContent {
 export interface EarlierJob {
   directory: JobDirectory;
   status: TaskStatus;
+  /** The last one before a final one. */
+  liveStatus: TaskStatus;
   /** What it last asked its user; undefined when it never did. */
   question: EarlierQuestion | undefined;
   commit: Commit | undefined;
@@ -60,6 +62,7 @@ function read(directory: JobDirectory): EarlierJob {
   return {
     directory,
     status,
+    liveStatus: statuses.findLast((each) => !isFinished(each)) ?? 'running',
     question: questionOf(status, events),
     commit: commit && { hash: commit.hash, message: commit.message },
     outputs: outputs?.document,

@@ -257,10 +257,11 @@ export class Job {
     this.#state = 'gone';
   }
 
-  #takeUp({ commit, directory, next, outputs, question, secrets, status }: EarlierJob): void {
+  #takeUp({ commit, directory, liveStatus, next, outputs, question, secrets, status }: EarlierJob): void {
     this.#state = 'active';
     if (question !== undefined) this.#confirmation.resume(question);
     this.#status = status;
+    this.#liveStatus = liveStatus;
     this.#commit = commit;
     this.#outputs = outputs;
     this.#withholds = secrets === undefined;
@@ -438,7 +439,8 @@ export class Job {
   #finish(status: TaskStatus): void {
     this.#attached?.log.stopFollowing();
     this.#state = 'ended';
-    this.#liveStatus = this.#status;
+    // One that an earlier process ended is so already.
+    if (!isFinished(this.#status)) this.#liveStatus = this.#status;
     this.#setStatus(status);
     if (this.#onGivenUp) this.#onGivenUp();
     else this.#context.onNews(true);

@@ -289,6 +289,18 @@ describe('Job.recover', () => {
     await recovered?.job.discard();
   });
 
+  it('reports the final status only with the last of the log', async () => {
+    const root = tempDir();
+    const recovered = Job.recover(11, await ended(root, false))?.job;
+    const first = next(recovered, 70, false);
+    expect([messages(first), first?.status]).toEqual([['one'], 'running']);
+    expect(first && recovered?.acknowledge(first)).toBe(false);
+    const last = next(recovered, 70, false);
+    expect([messages(last), last?.status]).toEqual([['two ***'], 'success']);
+    expect(last && recovered?.acknowledge(last)).toBe(true);
+    await recovered?.discard();
+  });
+
   it('gives what was on its way again with the same times', async () => {
     const root = tempDir();
     const context = await ended(root, false);
