@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import packageJson from '../package.json' with { type: 'json' };
 import { publishCommands, reportStray, runCli } from './cli/index.ts';
 import { commands } from './commands/index.ts';
-import { restrictUmask } from './lib/index.ts';
+import { hideArguments, restrictUmask } from './lib/index.ts';
 
 publishCommands(commands);
 
@@ -19,6 +19,7 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
 /** Runs the command line of `bin/semaphore`; the process ends with the exit code of the command. */
 export async function main(argv: readonly string[]): Promise<void> {
   restrictUmask();
+  hideArguments(['--token', '--auth-token-secret']);
   // An error that nobody waited for is told like any other.
   process.on('uncaughtException', (error) => void endWith(error, argv));
   // Not `process.exit` at once: what was written to a pipe must get there.

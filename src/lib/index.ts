@@ -16,6 +16,7 @@ export {
   type RemoteErrorOptions,
   type UserErrorOptions,
 } from './errors.ts';
+export { hideArguments } from './hide-arguments.ts';
 export { hideEnvironment } from './hide-environment.ts';
 export { parseOwnJson } from './own-json.ts';
 export { processStartTime } from './process-start.ts';
