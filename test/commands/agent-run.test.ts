@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -58,6 +58,31 @@ The job has passed
 Job passed after …
 `,
     });
+  });
+
+  it('runs the job that uses everything (spec CI 4.6) on the shell executor, with a log that is shown instead of pushed', async () => {
+    const place = newPlace();
+    const whole = readFileSync(join(import.meta.dirname, '../protocol/ci-full-job.json'), 'utf8');
+    const given: object = {
+      ...JSON.parse(whole.replaceAll('/opt/ci/run.sh', join(place.home, 'opt/ci/run.sh'))),
+      executor: 'shell',
+      logger: { method: 'pull' },
+    };
+    mkdirSync(join(place.home, 'bin'));
+    const npm = join(place.home, 'bin', 'npm');
+    writeFileSync(npm, '#!/bin/sh\necho "npm $1 $CI $GREETING"; cat ~/.npmrc ~/relative/note.txt; ~/opt/ci/run.sh\n', {
+      mode: 0o755,
+    });
+    place.env['PATH'] = `${join(place.home, 'bin')}:${place.env['PATH'] ?? ''}`;
+    writeFileSync(join(place.home, '.bash_profile'), `export PATH=${place.env['PATH']}\n`);
+    const { code, out } = await run([jobFile(place, 'job.json', given)], { place });
+    expect(out).toContain('▶ Install dependencies\nRunning: npm ci\n');
+    for (const word of ['ci', 'test'])
+      expect(out).toContain(`npm ${word} true it's fine $HOME\naudit=false\nhi\nrun\n`);
+    expect(out).toContain('result is passed\n');
+    expect(out).toContain('\ngood\n');
+    expect(out).not.toContain('bad');
+    expect([code, out.trimEnd().split('\n').at(-1)]).toEqual([0, 'Job passed after …']);
   });
 
   it.each([
