@@ -151,7 +151,7 @@ watch(
   childProcess,
   'spawn',
   (command, args) =>
-    `spawn ${nodePath.basename(command)}${command === '/bin/sh' ? ` ${path.basename(args[3] ?? '')}` : ''}`,
+    `spawn ${nodePath.basename(command)}${command === '/bin/sh' ? ` ${nodePath.basename(args[3] ?? '')}` : ''}`,
 );
 
 // An answer is met when its head has come: the server has done what was asked, and the runner does not know yet.
