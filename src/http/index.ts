@@ -1,5 +1,6 @@
 export { listen, type Listener, type ListenOptions } from './listen.ts';
 export { json, jsonText, noContent, problem, RefusedRequest, type Reply, text } from './reply.ts';
+export { retryAfterMs } from './retry-after.ts';
 export { bearerToken, type Guard, type RequestContext } from './request-context.ts';
 export {
   createRouter,

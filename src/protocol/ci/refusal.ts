@@ -1,7 +1,6 @@
 import { STATUS_CODES } from 'node:http';
-import { type HttpResponse, shownUrl } from '../../http/index.ts';
+import { type HttpResponse, retryAfterMs, shownUrl } from '../../http/index.ts';
 import { RemoteError, type RemoteErrorOptions } from '../../lib/index.ts';
-import { retryAfterMs } from './retry-after.ts';
 
 /** Which token a request carried, and so what its refusal says. */
 export type TokenKind = 'registration token' | 'access token' | 'log token' | 'callback token';

@@ -1,8 +1,7 @@
 import { STATUS_CODES } from 'node:http';
-import { type HttpResponse, shownUrl } from '../../http/index.ts';
+import { type HttpResponse, retryAfterMs, shownUrl } from '../../http/index.ts';
 import { RemoteError, type RemoteErrorOptions } from '../../lib/index.ts';
 import { refusalSchema } from './answers.ts';
-import { retryAfterMs } from './retry-after.ts';
 
 /** What a request was about, for the words of an error. */
 export interface Asked {

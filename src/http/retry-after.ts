@@ -1,4 +1,4 @@
-import type { HttpResponse } from '../../http/index.ts';
+import type { HttpResponse } from './types.ts';
 
 /**
  * `Retry-After` in milliseconds, given in seconds or as a date; undefined when there is none. A date is measured against the answer's own
