@@ -6,6 +6,19 @@ interface Inside {
   lines: number;
 }
 
+/** The works that the calls of a moment are inside of, and whose they are: a call may lead on to another task. */
+interface Works {
+  owner: Counts;
+  all: readonly Inside[];
+}
+
+/**
+ * One for all tasks, and switched off while there is no work: each storage that was ever used costs something with every
+ * promise that is made anywhere.
+ */
+const works = new AsyncLocalStorage<Works>();
+let worksUnderWay = 0;
+
 /**
  * Counts what a task does, because what has no name is known by its number: the runs of a step, and lines. What is done inside
  * the work for a recorded value is not done again when the task is played again, so it is counted apart, too; by the calls that
@@ -13,7 +26,6 @@ interface Inside {
  */
 export class Counts {
   readonly #turns = new Map<string, number>();
-  readonly #works = new AsyncLocalStorage<readonly Inside[]>();
   #lines: number;
 
   constructor(lines: number) {
@@ -37,8 +49,14 @@ export class Counts {
   /** Does `work`, and tells what was counted inside of it. */
   async during<Value>(work: () => Promise<Value>): Promise<{ value: Value; inside: DoneInside }> {
     const inside: Inside = { turns: new Map(), lines: 0 };
-    const value = await this.#works.run([...(this.#works.getStore() ?? []), inside], work);
-    return { value, inside: { turns: [...inside.turns], lines: inside.lines } };
+    worksUnderWay += 1;
+    try {
+      const value = await works.run({ owner: this, all: [...this.#around(), inside] }, work);
+      return { value, inside: { turns: [...inside.turns], lines: inside.lines } };
+    } finally {
+      worksUnderWay -= 1;
+      if (worksUnderWay === 0) works.disable();
+    }
   }
 
   /** Counts what was done inside of something that is not done again. */
@@ -49,9 +67,14 @@ export class Counts {
   #add({ turns, lines }: DoneInside): void {
     for (const [key, count] of turns) this.#turns.set(key, (this.#turns.get(key) ?? 0) + count);
     this.#lines += lines;
-    for (const work of this.#works.getStore() ?? []) {
+    for (const work of this.#around()) {
       for (const [key, count] of turns) work.turns.set(key, (work.turns.get(key) ?? 0) + count);
       work.lines += lines;
     }
+  }
+
+  #around(): readonly Inside[] {
+    const store = works.getStore();
+    return store?.owner === this ? store.all : [];
   }
 }
