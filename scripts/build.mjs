@@ -40,6 +40,7 @@ try {
       'tsx',
       '@lydell/node-pty',
       '@napi-rs/keyring',
+      '@kubernetes/client-node',
       'bufferutil',
       'utf-8-validate',
       'cpu-features',

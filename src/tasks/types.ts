@@ -3,8 +3,12 @@
  * that a template uses is its **app** (ansible, bash, …). A task is a few **steps**, each one process; an **executor** is
  * the place where steps run (this host, a container, a pod). Executors and tasks know each other through this file only.
  */
+import type { SshConfig } from '../config/index.ts';
 import type { CaptureResult, ProcessResult, ProcessSpec } from '../execution/index.ts';
-import type { TaskStatus } from '../protocol/ui/index.ts';
+import type { GitAccess, GitCredentials, Revision } from '../git/index.ts';
+import type { JobData, Repository, TaskStatus } from '../protocol/ui/index.ts';
+import type { HandOver } from '../secrets/index.ts';
+import type { AgentKey } from '../ssh/index.ts';
 
 /** Part of a task that a step belongs to; named in the line that explains a failure. */
 export type Phase = 'prepare' | 'clone' | 'inventory' | 'requirements' | 'run' | 'outputs';
@@ -73,3 +77,79 @@ export type TaskOutcome =
   | { kind: 'stopped' }
   /** `reason` is one line for the end of the log: phase, cause, hint. */
   | { kind: 'failed'; reason: string };
+
+/**
+ * Files of a task as its processes see them: on this machine, or in a container. Paths are absolute. What cannot be done rejects with
+ * an Error whose `code` is the system's where there is one (`ENOENT`, `EACCES`, …). Links at the end of a path are followed unless
+ * a method says otherwise.
+ */
+export interface TaskFiles {
+  /** What is there; undefined when nothing is. */
+  kindOf(path: string): Promise<'file' | 'directory' | 'other' | undefined>;
+  /** Undefined when there is no such file. At most `maxBytes` (all when left out). */
+  read(path: string, maxBytes?: number): Promise<Buffer | undefined>;
+  /** The same, but refuses (code ELOOP, EINVAL or EPERM) what is a link, no regular file, or belongs to another user than the task's. */
+  readOwn(path: string, maxBytes?: number): Promise<Buffer | undefined>;
+  /** Writes a whole file; refuses (ELOOP) to write through a link. */
+  write(path: string, content: string | Buffer, mode: number): Promise<void>;
+  /** Removes a file if it is there. */
+  remove(path: string): Promise<void>;
+  /** Names in a directory; none when there is no such directory. */
+  list(path: string): Promise<string[]>;
+  /** Without links. */
+  realPath(path: string): Promise<string>;
+  /** The executable that a name, or a path, stands for; `version` changes whenever the file may have changed. */
+  which(command: string, searchPath: string, cwd: string): Promise<{ path: string; version: string } | undefined>;
+}
+
+/** A repository that is to be brought to where the task runs. */
+export interface TreeRequest {
+  repository: Repository;
+  revision: Revision;
+  /** Two requests with the same name mean the same directory. */
+  name: string;
+  credentials: GitCredentials;
+  /** Keys for other hosts and URLs, for submodules. */
+  access: GitAccess;
+  /** ssh as the task has it (its configuration file may be one of the task's own). */
+  ssh: SshConfig;
+  /** Names the git steps. */
+  keyPrefix: string;
+}
+
+export type TreeResult =
+  | { kind: 'done'; directory: string; commit: Commit | undefined }
+  | { kind: 'stopped' }
+  /** `reason`: cause and hint in one line, without credentials. */
+  | { kind: 'failed'; reason: string };
+
+/**
+ * Where a task runs, once it is ready for it: this machine, or the containers of the task. Everything is the same when the task is
+ * played again.
+ */
+export interface TaskPlace {
+  /** For every process of the task: runs them as the task's user. */
+  readonly host: TaskHost;
+  readonly files: TaskFiles;
+  /** What every process of the task starts from. */
+  readonly baseEnv: Readonly<Record<string, string>>;
+  /** 0700, for what belongs to this task alone; gone with it. */
+  readonly privateDirectory: string;
+  /** Writes a file into the private directory, mode 0600, unless an earlier process has. Returns its path. */
+  writePrivate(name: string, content: string): Promise<string>;
+  /** Home of the template's tools and what is noted about it. Both may be new, or from an earlier task. */
+  takeHome(repositoryId: number, templateId: number): Promise<{ home: string; internal: string }>;
+  /** Lets tools read secrets from these paths (in the private directory), until the task ends; as often as they like. */
+  handOver(handOvers: readonly HandOver[]): Promise<void>;
+  /** Socket of an ssh-agent that offers these keys in this order, until the task ends. Throws UserError. */
+  startAgent(name: string, keys: readonly AgentKey[]): Promise<string>;
+  /** Checks a repository out. Never rejects for what may happen to git. */
+  checkOut(request: TreeRequest): Promise<TreeResult>;
+  /** Where the files of a local repository (a path on the runner's machine) are; undefined when there is no such directory. */
+  localTree(path: string, key: string): Promise<string | undefined>;
+  /** Removes what belongs to the task alone. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** Makes the place of one task ready: directories, or containers. Throws UserError with cause and remedy. */
+export type OpenPlace = (job: JobData, host: TaskHost) => Promise<TaskPlace>;
