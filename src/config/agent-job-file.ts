@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { messageOf, UserError } from '../lib/index.ts';
+import { codeOf, messageOf, UserError } from '../lib/index.ts';
 import { parseDocument } from './source-document.ts';
 
 export interface JobFile {
@@ -19,7 +19,7 @@ export async function readJobFile(path: string): Promise<JobFile> {
   try {
     text = path === '-' ? await standardInput() : await readFile(path, 'utf8');
   } catch (error: unknown) {
-    throw new UserError(`the job ${shown} cannot be read: ${messageOf(error)}`, { cause: error });
+    throw new UserError(`the job ${shown} cannot be read: ${messageOf(error)}`, { hint: hintFor(error), cause: error });
   }
   const spelling = extname(path).toLowerCase() === '.json' ? 'json' : 'yaml';
   // The parser goes by the name.
@@ -29,6 +29,17 @@ export async function readJobFile(path: string): Promise<JobFile> {
     },
   );
   return { value, spelling };
+}
+
+function hintFor(error: unknown): string {
+  switch (codeOf(error)) {
+    case 'ENOENT':
+      return 'Give the path of a job file; the installation has some in examples/agent.';
+    case 'EISDIR':
+      return 'Give the file itself, not its directory.';
+    default:
+      return 'Check who may read it.';
+  }
 }
 
 async function standardInput(): Promise<string> {

@@ -160,7 +160,12 @@ logger: {method: pull, max_size_in_bytes: 1048576}
   });
 
   it.each<[string, string | undefined, RegExp]>([
-    ['none.yaml', undefined, /^Error: the job .*none\.yaml cannot be read: ENOENT/],
+    [
+      'none.yaml',
+      undefined,
+      /^Error: the job .*none\.yaml cannot be read: ENOENT.*\nGive the path of a job file; the installation has some in examples\/agent\.\n/,
+    ],
+    ['.', undefined, /cannot be read: EISDIR.*\nGive the file itself, not its directory\.\n/],
     ['job.yaml', 'commands: [', /^Error: .*job\.yaml:1:\d+: not valid YAML/],
     ['job.json', '{', /^Error: .*job\.json:1:\d+: not valid JSON/],
     ['job.yaml', 'commands: 3', /^Error: the job request is not valid: commands/],
