@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { choice, whole } from './meta.ts';
 import { sizePattern } from './size.ts';
 
-/** Longest time that a timer of Node.js can wait, in seconds; the bound of both time-outs. */
+/** Longest time that a timer of Node.js can wait, in seconds; the bound of the time-outs. */
 const longestSeconds = 2_147_483;
 
 /** What the processes of one task may use together (`runner.limits`); kept by cgroups. */
@@ -54,6 +54,15 @@ export const endingKeys = {
     {
       description: 'A task whose tool writes nothing for so many seconds is stopped and fails. 0: no limit.',
       env: 'SEMAPHORE_RUNNER_NO_OUTPUT_TIMEOUT_SECONDS',
+      own: true,
+    },
+  ),
+  drain_timeout_seconds: whole(
+    { min: 0, max: longestSeconds, byDefault: 0 },
+    {
+      description:
+        'Seconds after SIGTERM (or Ctrl-C) after which the tasks that still run are stopped, so that they are reported before whoever sent it sends KILL. 0: they are waited for.',
+      env: 'SEMAPHORE_RUNNER_DRAIN_TIMEOUT_SECONDS',
       own: true,
     },
   ),

@@ -69,6 +69,7 @@ export function resolveConfig(file: RunnerFile, context: ResolveContext): Runner
       taskTimeoutMs: runner.task_timeout_seconds * 1000 || undefined,
       noOutputTimeoutMs: runner.no_output_timeout_seconds * 1000 || undefined,
       cgroup: runner.cgroup,
+      drainTimeoutMs: runner.drain_timeout_seconds * 1000 || undefined,
       limits: {
         cpu: runner.limits.cpu,
         memoryBytes: bytesOf(runner.limits.memory),

@@ -96,6 +96,8 @@ export interface RunnerSection {
   /** Whether tasks have cgroups. `runner.cgroup`. */
   cgroup: 'auto' | 'off';
   /** What one task may use. `runner.limits`. */
+  /** From the first signal until running tasks are stopped; undefined for never. `runner.drain_timeout_seconds`. */
+  drainTimeoutMs: number | undefined;
   limits: TaskLimits;
   log: {
     /** A longer line is cut into several records. `runner.log.max_line_bytes`. */

@@ -38,7 +38,7 @@ export interface RunnerParts {
  * The runner as a whole.
  *
  *     running ──first signal──▶ draining ──nothing runs──▶ saying farewell ──all acknowledged, or time is up──▶ ended
- *        │                         └──second signal: tasks are stopped──▶┘
+ *        │                         └──second signal, or drain time-out: tasks are stopped──▶┘
  *        ├──token refused for good: as the first signal, without a farewell────────────────────────────────────▶ ended
  *        ├──SIGUSR2: tasks go on without a runner───────────────────────────────────────────────────────────▶ ended
  *        └──one-off: its tasks are finished and acknowledged─────────────────────────────────────────────────▶ ended
@@ -157,11 +157,25 @@ export class Runner {
     };
     if (shutdown.cancel.aborted) cancel();
     else shutdown.cancel.addEventListener('abort', cancel, { once: true });
+    const drained = new AbortController();
+    this.#stopLate(drained.signal);
     await Promise.race([this.#jobs.idle(), aborted(shutdown.leave)]);
+    drained.abort();
     if (shutdown.leave.aborted) return this.#leave();
     await this.#farewell();
     shutdown.cancel.removeEventListener('abort', cancel);
     return this.#end();
+  }
+
+  /** Whoever sent the signal (a service manager, an orchestrator) sends KILL in the end; tasks are to be reported before that. */
+  #stopLate(drained: AbortSignal): void {
+    const { drainTimeoutMs } = this.#config.runner;
+    if (drainTimeoutMs === undefined) return;
+    const stop = (): void => {
+      this.#logger.warn('The time for draining is up: stopping the running tasks', { running: this.#jobs.running });
+      this.#jobs.stopAll();
+    };
+    this.#clock.sleep(drainTimeoutMs, drained).then(stop, () => undefined); // Rejects when nothing runs any more.
   }
 
   /** Ends without ending the tasks: what runs needs no runner, and the next one goes on with it. */

@@ -321,6 +321,19 @@ describe('the end of a runner', () => {
     expect(server.status(1)).toBe('stopped');
   });
 
+  it('stops the running tasks and reports them when the time for draining is up, which is an end as asked', async () => {
+    const { repository, server, start } = await stage({
+      scripts: { 'a.sh': 'echo started; sleep 60' },
+      runner: { drain_timeout_seconds: 1 },
+    });
+    server.offer(1, bashJob(1, repository, 'a.sh'));
+    const runner = await start();
+    await eventually(() => server.lines(1).includes('started'));
+    runner.drain();
+    expect(await runner.ended).toBe(0);
+    expect(server.status(1)).toBe('stopped');
+  });
+
   it('keeps what the server does not take, says so by exit code 3, and delivers it at the next start', async () => {
     const { repository, server, start, jobsLeft } = await stage({ scripts: { 'a.sh': 'echo precious' } });
     server.fault = (request, response, body) => {
