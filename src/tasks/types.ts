@@ -78,19 +78,21 @@ export type TaskOutcome =
   /** `reason` is one line for the end of the log: phase, cause, hint. */
   | { kind: 'failed'; reason: string };
 
+export type FileKind = 'file' | 'directory' | 'link' | 'other';
+
 /**
  * Files of a task as its processes see them: on this machine, or in a container. Paths are absolute. What cannot be done rejects with
  * an Error whose `code` is the system's where there is one (`ENOENT`, `EACCES`, …). Links at the end of a path are followed unless
  * a method says otherwise.
  */
 export interface TaskFiles {
-  /** What is there; undefined when nothing is. */
-  kindOf(path: string): Promise<'file' | 'directory' | 'other' | undefined>;
-  /** Undefined when there is no such file. At most `maxBytes` (all when left out). */
+  /** What is there; undefined when nothing can be seen there. `link` only when `links` is `tell`, else links are followed. */
+  kindOf(path: string, links?: 'follow' | 'tell'): Promise<FileKind | undefined>;
+  /** Undefined when there is no such file. At most `maxBytes` (all when left out). Waits for no pipe. */
   read(path: string, maxBytes?: number): Promise<Buffer | undefined>;
   /** The same, but refuses (code ELOOP, EINVAL or EPERM) what is a link, no regular file, or belongs to another user than the task's. */
   readOwn(path: string, maxBytes?: number): Promise<Buffer | undefined>;
-  /** Writes a whole file; refuses (ELOOP) to write through a link. */
+  /** Writes a whole file; refuses (ELOOP) to write through a link. `mode` is for one that is new. */
   write(path: string, content: string | Buffer, mode: number): Promise<void>;
   /** Removes a file if it is there. */
   remove(path: string): Promise<void>;
@@ -98,7 +100,7 @@ export interface TaskFiles {
   list(path: string): Promise<string[]>;
   /** Without links. */
   realPath(path: string): Promise<string>;
-  /** The executable that a name, or a path, stands for; `version` changes whenever the file may have changed. */
+  /** The executable that a name, or a path, stands for; `version` is another one for any other file at this path, in any image. */
   which(command: string, searchPath: string, cwd: string): Promise<{ path: string; version: string } | undefined>;
 }
 
@@ -133,6 +135,8 @@ export interface TaskPlace {
   readonly files: TaskFiles;
   /** What every process of the task starts from. */
   readonly baseEnv: Readonly<Record<string, string>>;
+  /** As configured, with the paths that the administrator's files have here. */
+  readonly ssh: SshConfig;
   /** 0700, for what belongs to this task alone; gone with it. */
   readonly privateDirectory: string;
   /** Writes a file into the private directory, mode 0600, unless an earlier process has. Returns its path. */
@@ -143,6 +147,8 @@ export interface TaskPlace {
   handOver(handOvers: readonly HandOver[]): Promise<void>;
   /** Socket of an ssh-agent that offers these keys in this order, until the task ends. Throws UserError. */
   startAgent(name: string, keys: readonly AgentKey[]): Promise<string>;
+  /** A directory (0700) of the task's own for sockets, whose path has at most `maxBytes` bytes; a socket's path is short. */
+  socketDirectory(name: string, maxBytes: number): Promise<string>;
   /** Checks a repository out. Never rejects for what may happen to git. */
   checkOut(request: TreeRequest): Promise<TreeResult>;
   /** Where the files of a local repository (a path on the runner's machine) are; undefined when there is no such directory. */
