@@ -29,7 +29,7 @@ ${table(host)}
 
 ## Executors
 
-Only the local executor is available yet; the keys of the others are checked and kept.
+Tasks run on the runner's machine (\`local\`), or each in [containers or a pod of its own](runner-containers.md).
 
 ${objects.map(({ dotted, schema }) => `\`${schema.env}\` sets \`${dotted}\` as one JSON object; the variables below override its parts.`).join('\n')}
 

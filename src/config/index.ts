@@ -5,6 +5,7 @@ export { isUrlName } from './agent-name.ts';
 export { loadAgentOptions, type AgentOptions, type LoadAgentOptions } from './agent-options.ts';
 export { loadServeOptions, serveKeyTable, type ServeOptions } from './agent-serve-options.ts';
 export { describeConfig, type DescribedKey } from './describe.ts';
+export type { DockerExecutorConfig, ExecutorConfig, KubernetesExecutorConfig } from './executor-types.ts';
 export { expectationOf, runnerKeyTable, type ConfigKey, type KeyTable, type SchemaNode } from './key-table.ts';
 export { loadRunnerConfig, type LoadedConfig, type LoadRunnerConfigOptions } from './load.ts';
 export { changeConfigFile, changedText, type ConfigChange } from './rewrite.ts';

@@ -1,5 +1,5 @@
+import { checkExecutor, doubtfulExecutor } from './executor-relations.ts';
 import { runnerKeyTable, type ConfigKey } from './key-table.ts';
-
 import { locatedError, locationText } from './located-error.ts';
 import { member } from './normalise.ts';
 import type { RunnerFile } from './runner-schema.ts';
@@ -11,12 +11,13 @@ export interface Place {
   column?: number;
 }
 
-type PlaceOf = (key: string) => Place;
+export type PlaceOf = (key: string) => Place;
 
 /** What one key alone cannot tell. Throws ConfigError. */
 export function checkRelations(values: RunnerFile, placeOf: PlaceOf): void {
   if (values.web_host) checkWebHost(values.web_host, placeOf('web_host'));
   checkLimits(values.runner, placeOf);
+  checkExecutor(values.runner.executor, placeOf);
   const { token, token_file: tokenFile, token_store: store, connection, log } = values.runner;
   const exclude = (one: string, other: string): never => {
     const places = [one, other].map((key) => `${key} (${locationText(placeOf(key))})`);
@@ -102,7 +103,7 @@ export function doubtfulValues(values: RunnerFile, placeOf: PlaceOf): string[] {
     const key = process.uid === undefined ? 'process.gid' : 'process.uid';
     warnings.push(at(key, `${key} has no effect without process.${key === 'process.uid' ? 'gid' : 'uid'}`));
   }
-  return warnings;
+  return [...warnings, ...doubtfulExecutor(runner.executor, placeOf)];
 }
 
 function valueAt(values: unknown, { path }: ConfigKey): unknown {

@@ -1,4 +1,5 @@
 import { resolve as resolvePath } from 'node:path';
+import { resolveExecutor } from './resolve-executor.ts';
 import type { RunnerFile } from './runner-schema.ts';
 import { bytesOf } from './size.ts';
 import type { RunnerConfig } from './types.ts';
@@ -63,13 +64,13 @@ export function resolveConfig(file: RunnerFile, context: ResolveContext): Runner
         clientCertificate: clientCertificate(runner.connection, path),
         requestTimeoutMs: runner.connection.request_timeout_seconds * 1000,
       },
-      executorType: runner.executor.type,
+      executor: resolveExecutor(runner.executor, path),
       stateDir: path(runner.state_dir),
       stopGraceMs: runner.stop_grace_seconds * 1000,
       taskTimeoutMs: runner.task_timeout_seconds * 1000 || undefined,
       noOutputTimeoutMs: runner.no_output_timeout_seconds * 1000 || undefined,
-      cgroup: runner.cgroup,
       drainTimeoutMs: runner.drain_timeout_seconds * 1000 || undefined,
+      cgroup: runner.cgroup,
       limits: {
         cpu: runner.limits.cpu,
         memoryBytes: bytesOf(runner.limits.memory),

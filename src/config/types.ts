@@ -1,3 +1,5 @@
+import type { ExecutorConfig } from './executor-types.ts';
+
 /** The resolved configuration of a runner: defaults are in, names are ours. Keys of the file: `docs/configuration.md`. */
 export interface RunnerConfig {
   /** Base URL of the server, without a trailing slash; undefined until `setup` ran. */
@@ -83,7 +85,8 @@ export interface RunnerSection {
     /** Time-out of one request, milliseconds. Own addition `runner.connection.request_timeout_seconds`. */
     requestTimeoutMs: number;
   };
-  executorType: 'local' | 'docker' | 'k8s';
+  /** Where tasks run. */
+  executor: ExecutorConfig;
   /** Own additions, all below `runner.` in the file. */
   /** Directory of job directories; undefined means `<tmp_path>/.runner-<hash of the token>`. `runner.state_dir`. */
   stateDir: string | undefined;
@@ -93,11 +96,11 @@ export interface RunnerSection {
   taskTimeoutMs: number | undefined;
   /** Since the last output of a task's tool; undefined for no limit. `runner.no_output_timeout_seconds`. */
   noOutputTimeoutMs: number | undefined;
+  /** From the first signal until running tasks are stopped; undefined for never. `runner.drain_timeout_seconds`. */
+  drainTimeoutMs: number | undefined;
   /** Whether tasks have cgroups. `runner.cgroup`. */
   cgroup: 'auto' | 'off';
   /** What one task may use. `runner.limits`. */
-  /** From the first signal until running tasks are stopped; undefined for never. `runner.drain_timeout_seconds`. */
-  drainTimeoutMs: number | undefined;
   limits: TaskLimits;
   log: {
     /** A longer line is cut into several records. `runner.log.max_line_bytes`. */

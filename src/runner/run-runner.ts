@@ -79,8 +79,8 @@ function requireStartable(config: RunnerConfig): string {
       hint: 'Run `semaphore runner setup`, or set web_host in the file or SEMAPHORE_WEB_ROOT.',
     });
   }
-  if (config.runner.executorType !== 'local') {
-    throw new UserError(`runner.executor.type "${config.runner.executorType}" is not available in this version.`, {
+  if (config.runner.executor.type !== 'local') {
+    throw new UserError(`runner.executor.type "${config.runner.executor.type}" is not available in this version.`, {
       hint: 'Use "local".',
     });
   }

@@ -102,7 +102,7 @@ describe('environment variables', () => {
     });
     expect(config).toMatchObject({
       homeDirMode: 'template_dir',
-      runner: { tags: [], maxParallelTasks: 9999, executorType: 'local' },
+      runner: { tags: [], maxParallelTasks: 9999, executor: { type: 'local' } },
     });
   });
 
@@ -117,7 +117,10 @@ describe('environment variables', () => {
         },
       },
     );
-    expect(config.runner.executorType).toBe('docker');
+    expect(config.runner.executor).toMatchObject({
+      type: 'docker',
+      docker: { image: 'single', helperImage: 'object', network: 'file' },
+    });
     expect(values.runner.executor.docker).toMatchObject({ image: 'single', helper_image: 'object', network: 'file' });
     expect(warnings).toEqual([
       'environment variable SEMAPHORE_RUNNER_EXECUTOR: unknown key runner.executor.docker.immage',

@@ -142,7 +142,7 @@ function sampleOf({ schema, dotted }: ConfigKey): { text: string; value: unknown
     const other = schema.enum.find((word) => word !== schema.default) ?? '';
     return { text: other, value: other };
   }
-  if (dotted === 'runner.cleanup.max_size' || dotted === 'runner.limits.memory') return { text: '20GB', value: '20GB' };
+  if (schema.pattern !== undefined) return { text: '20GB', value: '20GB' };
   if (dotted === 'web_host') return { text: 'http://sample', value: 'http://sample' };
   switch (schema.type) {
     case 'boolean':

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import type { RunnerConfig } from '../../src/config/index.ts';
+import { executorSchema } from '../../src/config/executor-schema.ts';
+import { resolveExecutor } from '../../src/config/resolve-executor.ts';
 import { decodeRunnerState, type AccessKey, type JobData } from '../../src/protocol/ui/index.ts';
 import { runTask, type TaskOutcome } from '../../src/tasks/index.ts';
 import { Workspace } from '../../src/workspace/index.ts';
@@ -108,11 +110,12 @@ export function configuration(tmpPath: string, changes: Partial<RunnerConfig> = 
         clientCertificate: undefined,
         requestTimeoutMs: 1000,
       },
-      executorType: 'local',
+      executor: resolveExecutor(executorSchema.parse({}), (value) => value),
       stateDir: undefined,
       stopGraceMs: 2000,
       taskTimeoutMs: undefined,
       noOutputTimeoutMs: undefined,
+      drainTimeoutMs: undefined,
       cgroup: 'off',
       limits: { cpu: undefined, memoryBytes: undefined, processes: undefined },
       log: { maxLineBytes: 65_536, maxRequestBytes: 1_000_000, flushIntervalMs: 250 },
