@@ -8,7 +8,7 @@ import type { EarlierQuestion } from './confirmation.ts';
  * The way a task is played is part of what is recorded of it: raised whenever steps, keys or the order of what a task says
  * change, so that no version plays the record of another one wrongly.
  */
-export const jobFormat = 3;
+export const jobFormat = 4;
 
 /** The content of a job directory's `job.sealed`. */
 export interface JobContent {

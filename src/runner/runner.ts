@@ -1,8 +1,9 @@
 import type { RunnerConfig } from '../config/index.ts';
 import { Seal, type Cgroups } from '../execution/index.ts';
+import { createLocalPlace } from '../executors/index.ts';
 import { messageOf, type Clock } from '../lib/index.ts';
 import type { RunnerState } from '../protocol/ui/index.ts';
-import { runTask, type TaskHost } from '../tasks/index.ts';
+import { runTask, type OpenPlace, type TaskHost } from '../tasks/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import { startUpkeep, Workspace, type ClearResult } from '../workspace/index.ts';
 import { ConnectionLog } from './connection-log.ts';
@@ -55,6 +56,7 @@ export class Runner {
   readonly #poller: Poller;
   readonly #reporter: Reporter;
   readonly #workspace: Workspace;
+  readonly #openPlace: OpenPlace;
   readonly #saidProblems = new Set<string>();
   readonly #oneOffDone = new AbortController();
   #takesWork = true;
@@ -72,6 +74,7 @@ export class Runner {
     this.#connection = connection;
     const intervalMs = runner.checkIntervalSeconds * 1000;
     this.#workspace = new Workspace({ root: this.#config.tmpPath });
+    this.#openPlace = createLocalPlace({ config: this.#config, workspace: this.#workspace, hostEnv: process.env });
     const context: JobContext = {
       jobsRoot,
       seal: Seal.fromToken(token),
@@ -308,7 +311,7 @@ export class Runner {
   }
 
   #execute(job: Parameters<JobContext['execute']>[0], keys: Parameters<JobContext['execute']>[1], host: TaskHost) {
-    return runTask({ job, keys, config: this.#config, workspace: this.#workspace, host, hostEnv: process.env });
+    return runTask({ job, keys, config: this.#config, host, openPlace: this.#openPlace });
   }
 }
 

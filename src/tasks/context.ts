@@ -1,24 +1,16 @@
 import type { RunnerConfig } from '../config/index.ts';
 import { messageOf, UserError } from '../lib/index.ts';
 import type { AccessKey, JobData } from '../protocol/ui/index.ts';
-import { openHandOvers, type HandOver } from '../secrets/index.ts';
-import { readKey, startSshAgent } from '../ssh/index.ts';
-import type { TaskWorkspace } from '../workspace/index.ts';
+import { readKey } from '../ssh/index.ts';
 import { openHostAccess, type HostAccess } from './host-access.ts';
-import type { Owner } from './owner.ts';
 import { TaskProblem, TaskStopped } from './problem.ts';
-import type { Phase, TaskHost } from './types.ts';
+import type { Phase, TaskFiles, TaskHost, TaskPlace } from './types.ts';
 
 export interface TaskContextOptions {
   job: JobData;
   keys: ReadonlyMap<number, AccessKey>;
   config: RunnerConfig;
-  host: TaskHost;
-  workspace: TaskWorkspace;
-  /** What every process of the task starts from. */
-  baseEnv: Readonly<Record<string, string>>;
-  /** User that the tools run as, when it is not our own. */
-  owner: Owner | undefined;
+  place: TaskPlace;
 }
 
 /** What the parts of one task share. What they open is closed with it. */
@@ -26,10 +18,7 @@ export class TaskContext {
   readonly job: JobData;
   readonly keys: ReadonlyMap<number, AccessKey>;
   readonly config: RunnerConfig;
-  readonly host: TaskHost;
-  readonly workspace: TaskWorkspace;
-  readonly baseEnv: Readonly<Record<string, string>>;
-  readonly owner: Owner | undefined;
+  readonly place: TaskPlace;
   readonly #closers: (() => Promise<void>)[] = [];
   readonly #sockets = new Map<string, Promise<string>>();
   #hostAccess: Promise<HostAccess> | undefined;
@@ -38,10 +27,21 @@ export class TaskContext {
     this.job = options.job;
     this.keys = options.keys;
     this.config = options.config;
-    this.host = options.host;
-    this.workspace = options.workspace;
-    this.baseEnv = options.baseEnv;
-    this.owner = options.owner;
+    this.place = options.place;
+  }
+
+  /** For every process of the task. */
+  get host(): TaskHost {
+    return this.place.host;
+  }
+
+  get files(): TaskFiles {
+    return this.place.files;
+  }
+
+  /** What every process of the task starts from. */
+  get baseEnv(): Readonly<Record<string, string>> {
+    return this.place.baseEnv;
   }
 
   /** Socket of an ssh-agent with this key; one per key and task. Throws TaskProblem when the key cannot be read. */
@@ -64,12 +64,7 @@ export class TaskContext {
     return (this.#hostAccess ??= openHostAccess(this));
   }
 
-  /** Makes pipes through which tools read secrets until the task ends. */
-  async handOver(handOvers: readonly HandOver[]): Promise<void> {
-    this.#closers.push(await openHandOvers(handOvers, { signal: this.host.signal, ...this.owner }));
-  }
-
-  /** Has `close` called when the task ends, however it ends. */
+  /** Has `close` called when the task ends, however it ends, while its place is still there. */
   onClose(close: () => Promise<void>): void {
     this.#closers.push(close);
   }
@@ -81,14 +76,11 @@ export class TaskContext {
   }
 
   async #startAgent(name: string, keys: readonly AccessKey[], phase: Phase): Promise<string> {
-    const { baseEnv: env, host, owner } = this;
     const read = await Promise.all(keys.map((key) => this.#read(key, phase)));
     try {
-      const agent = await startSshAgent({ keys: read, name, directory: this.workspace.private, host, env, owner });
-      this.#closers.push(() => agent.close());
-      return agent.socketPath;
+      return await this.place.startAgent(name, read);
     } catch (error: unknown) {
-      if (host.signal.aborted) throw new TaskStopped();
+      if (this.host.signal.aborted) throw new TaskStopped();
       if (error instanceof UserError) throw new TaskProblem(phase, error.message, error.hint);
       throw error;
     }

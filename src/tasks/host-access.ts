@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join } from 'node:path/posix';
 import type { SshConfig } from '../config/index.ts';
 import {
   accessSettings,
@@ -38,7 +38,7 @@ interface Mapped {
  * left out, because the task may not need it.
  */
 export async function openHostAccess(context: TaskContext): Promise<HostAccess> {
-  const { config, host, job, keys, workspace } = context;
+  const { host, job, keys, place } = context;
   const mapped: Mapped[] = [];
   for (const mapping of job.hostConfigs ?? []) {
     const key = keys.get(mapping.sshKeyId);
@@ -52,9 +52,9 @@ export async function openHostAccess(context: TaskContext): Promise<HostAccess> 
   const file =
     blocks.length === 0
       ? undefined
-      : await workspace.writePrivate('ssh-config', sshConfigFile(blocks, config.ssh.configPath));
+      : await place.writePrivate('ssh-config', sshConfigFile(blocks, place.ssh.configPath));
   return {
-    ssh: file === undefined ? config.ssh : { ...config.ssh, configPath: file },
+    ssh: file === undefined ? place.ssh : { ...place.ssh, configPath: file },
     sshConfigFile: file,
     git: {
       credentials: mapped.flatMap((one) => one.credentials ?? []),
@@ -85,7 +85,7 @@ export async function requirementsVariables(
   env: Readonly<Record<string, string>>,
   sshKey: AccessKey | undefined,
 ): Promise<Record<string, string>> {
-  const { job, workspace } = context;
+  const { job, place } = context;
   const { ssh, git } = await context.hostAccess();
   const key = context.keys.get(job.repository.sshKeyId);
   const variables: Record<string, string> = { GIT_TERMINAL_PROMPT: taskEnv['GIT_TERMINAL_PROMPT'] ?? '0' };
@@ -99,8 +99,8 @@ export async function requirementsVariables(
   const remote = parseRemote(job.repository.gitUrl);
   const content = credentialText(repositoryPassword(key), remote);
   if (content === undefined || remote.origin === undefined) return variables;
-  const pipe = join(workspace.private, 'repository-credentials');
-  await context.handOver([{ path: pipe, content }]);
+  const pipe = join(place.privateDirectory, 'repository-credentials');
+  await place.handOver([{ path: pipe, content }]);
   const credentials = [...git.credentials, { url: remote.origin, pipe }];
   // `env` has the mapped keys already; these come after them, and all of them once more with the repository's among them.
   return { ...variables, ...parameters({ ...git, credentials }, env) };
@@ -158,8 +158,8 @@ async function openUrl(context: TaskContext, mapping: HostConfig, key: AccessKey
   }
   const content = credentialText(repositoryPassword(key), parseRemote(url));
   if (content === undefined) return {};
-  const pipe = join(context.workspace.private, `mapping-${mapping.id}`);
-  await context.handOver([{ path: pipe, content }]);
+  const pipe = join(context.place.privateDirectory, `mapping-${mapping.id}`);
+  await context.place.handOver([{ path: pipe, content }]);
   return { credentials: [{ url, pipe }] };
 }
 

@@ -1,3 +1,2 @@
-export { checkIdentity } from './owner.ts';
 export { runTask, type RunTaskInput } from './run-task.ts';
-export type { Commit, Decision, Phase, Step, TaskHost, TaskOutcome } from './types.ts';
+export type { Commit, Decision, OpenPlace, Phase, Step, TaskHost, TaskOutcome, TaskPlace } from './types.ts';

@@ -1,5 +1,5 @@
 import type { ProcessResult } from '../execution/index.ts';
-import { assertNever, codeOf, messageOf, shortageHint } from '../lib/index.ts';
+import { assertNever, codeOf, messageOf, shortageHint, UserError } from '../lib/index.ts';
 import { findCause } from './causes.ts';
 import type { Phase, Step, TaskHost } from './types.ts';
 
@@ -22,12 +22,13 @@ export class TaskStopped extends Error {
   override name = 'TaskStopped';
 }
 
-/** Does something with files of ours; throws TaskProblem when the system refuses: `what`, then why. */
+/** Does something with files of the task's place; throws TaskProblem when that is refused: `what`, then why. */
 export async function withFiles<T>(phase: Phase, what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error: unknown) {
-    throw new TaskProblem(phase, `${what}: ${messageOf(error)}`, shortageHint(codeOf(error)) ?? 'Check tmp_path.');
+    const hint = error instanceof UserError ? error.hint : shortageHint(codeOf(error));
+    throw new TaskProblem(phase, `${what}: ${messageOf(error)}`, hint);
   }
 }
 

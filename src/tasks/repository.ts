@@ -1,12 +1,11 @@
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join } from 'node:path/posix';
 import type { RunnerConfig } from '../config/index.ts';
-import { checkout, parseRemote, type GitCredentials, type Revision } from '../git/index.ts';
+import type { GitCredentials } from '../git/index.ts';
 import { repositoryType, type Repository } from '../protocol/ui/index.ts';
 import type { TaskContext } from './context.ts';
 import { repositoryPassword } from './host-access.ts';
 import { TaskProblem, TaskStopped } from './problem.ts';
-import type { Commit } from './types.ts';
+import type { Commit, TreeRequest } from './types.ts';
 
 export interface Tree {
   /** Absolute path of the checkout. */
@@ -14,55 +13,25 @@ export interface Tree {
   commit: Commit | undefined;
 }
 
-export interface TreeRequest {
-  repository: Repository;
-  revision: Revision;
-  /** Directory to check out into; unused for a local repository. */
-  directory: () => string;
-  /** Names the git steps. */
-  keyPrefix: string;
-}
-
-/** The files of a repository: a local one in place, any other as a checkout of `revision` (spec 4.5, 5.5). */
-export async function prepareTree(context: TaskContext, request: TreeRequest): Promise<Tree> {
+/** The files of a repository: a local one, or a checkout of `revision` (spec 4.5, 5.5). Throws TaskProblem. */
+export async function prepareTree(
+  context: TaskContext,
+  request: Pick<TreeRequest, 'repository' | 'revision' | 'name' | 'keyPrefix'>,
+): Promise<Tree> {
   const { repository, revision } = request;
-  const { config, host, workspace } = context;
+  const { host, place } = context;
   if (repositoryType(repository.gitUrl) === 'local') {
     if (revision.kind === 'commit') {
       host.log(`Repository ${repository.gitUrl} is used in place: ${revision.name} is not checked out`);
     }
     return await localTree(context, request);
   }
-  const access = await context.hostAccess();
-  const result = await checkout(
-    {
-      url: repository.gitUrl,
-      revision,
-      credentials: await credentialsFor(context, repository),
-      access: access.git,
-      mirror: workspace.shareMirror(repository.id, parseRemote(repository.gitUrl).url),
-      directory: request.directory(),
-      privateDirectory: workspace.private,
-      keyPrefix: request.keyPrefix,
-      env: context.baseEnv,
-      ssh: access.ssh,
-      attempts: config.gitAttempts,
-      stop: { signal: 'SIGTERM', graceMs: config.runner.stopGraceMs },
-      ...context.owner,
-    },
-    {
-      signal: host.signal,
-      run: (step) => host.run({ ...step, phase: 'clone' }),
-      capture: (step) => host.capture({ ...step, phase: 'clone' }),
-      tail: (key) => host.tail(key),
-      log: (line) => host.log(line),
-      once: (key, work) => host.once(key, work),
-      resumed: host.resumed,
-    },
-  );
+  const { git: access, ssh } = await context.hostAccess();
+  const credentials = await credentialsFor(context, repository);
+  const result = await place.checkOut({ ...request, credentials, access, ssh });
   switch (result.kind) {
     case 'done':
-      return { directory: request.directory(), commit: result.commit };
+      return result;
     case 'stopped':
       throw new TaskStopped();
     case 'failed':
@@ -71,16 +40,12 @@ export async function prepareTree(context: TaskContext, request: TreeRequest): P
   }
 }
 
-async function localTree({ host }: TaskContext, { keyPrefix, repository }: TreeRequest): Promise<Tree> {
-  const { gitUrl } = repository;
-  // Why it cannot be seen does not matter to whoever reads that it is not there.
-  const found = await host.once(keyPrefix, () =>
-    stat(gitUrl).then(
-      (one) => one.isDirectory(),
-      () => false,
-    ),
-  );
-  if (found) return { directory: gitUrl, commit: undefined };
+async function localTree(
+  { place }: TaskContext,
+  { keyPrefix, repository: { gitUrl } }: Pick<TreeRequest, 'keyPrefix' | 'repository'>,
+): Promise<Tree> {
+  const directory = await place.localTree(gitUrl, keyPrefix);
+  if (directory !== undefined) return { directory, commit: undefined };
   throw new TaskProblem(
     'clone',
     `Failed in finding static repository: there is no directory ${gitUrl} on this machine`,

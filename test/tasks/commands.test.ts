@@ -1,39 +1,48 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { localFiles } from '../../src/executors/local-place/files.ts';
+import { processEnvironment } from '../../src/executors/local-place/process-environment.ts';
 import { playbookArguments, type PlaybookCommand } from '../../src/tasks/apps/ansible/arguments.ts';
 import { extraVarsFile } from '../../src/tasks/apps/ansible/extra-vars.ts';
 import { galaxyArguments } from '../../src/tasks/apps/ansible/galaxy-arguments.ts';
 import { ansibleCredentials } from '../../src/tasks/apps/ansible/keys.ts';
 import { shellArguments, shellCommand } from '../../src/tasks/apps/shell.ts';
 import { parseJson } from '../../src/tasks/json.ts';
-import { processEnvironment } from '../../src/tasks/process-environment.ts';
 import { detailVariables, identityVariables, taskDetails } from '../../src/tasks/task-details.ts';
 import { readVariables } from '../../src/tasks/variables.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { delivered } from './support.ts';
 
 describe('the command of a shell-type app', () => {
+  const files = localFiles(undefined);
+
   it.each([
     ['bash', { command: 'bash', leading: [] }],
     ['python', { command: 'python3', leading: [] }],
     ['pulumi', { command: 'pulumi', leading: [] }],
     ['my-tool', { command: 'my-tool', leading: [] }],
     ['powershell', { command: 'powershell', leading: ['-File'] }],
-  ])('%s', (app, command) => {
-    expect(shellCommand(app, undefined, '/nowhere')).toEqual(command);
+  ])('%s', async (app, command) => {
+    expect(await shellCommand(app, undefined, '/nowhere', files)).toEqual(command);
   });
 
-  it('prefers pwsh where the tasks can see it', () => {
+  it('prefers pwsh where the tasks can see it', async () => {
     const bin = tempDir();
     writeFileSync(join(bin, 'pwsh'), '#!/bin/sh\n', { mode: 0o755 });
-    expect(shellCommand('powershell', undefined, bin)).toEqual({ command: 'pwsh', leading: ['-File'] });
+    expect(await shellCommand('powershell', undefined, bin, files)).toEqual({ command: 'pwsh', leading: ['-File'] });
   });
 
-  it('is what the configuration says', () => {
+  it('is what the configuration says', async () => {
     const config = { path: '/opt/pwsh', args: ['-NoProfile', '-File'] };
-    expect(shellCommand('powershell', config, '')).toEqual({ command: '/opt/pwsh', leading: ['-NoProfile', '-File'] });
-    expect(shellCommand('bash', { path: undefined, args: ['-x'] }, '')).toEqual({ command: 'bash', leading: ['-x'] });
+    expect(await shellCommand('powershell', config, '', files)).toEqual({
+      command: '/opt/pwsh',
+      leading: ['-NoProfile', '-File'],
+    });
+    expect(await shellCommand('bash', { path: undefined, args: ['-x'] }, '', files)).toEqual({
+      command: 'bash',
+      leading: ['-x'],
+    });
   });
 });
 

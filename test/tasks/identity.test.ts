@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { describe, expect, it } from 'vitest';
-import { checkIdentity } from '../../src/tasks/index.ts';
+import { checkIdentity } from '../../src/executors/index.ts';
 import { TestRepository } from '../support/git-repository.ts';
 import { makeKey } from '../support/sshd.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -185,7 +185,7 @@ describe('the check at the start of a runner', () => {
 function checkScript(): string {
   const program = join(tempDir(), 'check.cjs');
   chmodSync(join(program, '..'), 0o755);
-  const entry = join(import.meta.dirname, '..', '..', 'src', 'tasks', 'owner.ts');
+  const entry = join(import.meta.dirname, '..', '..', 'src', 'executors', 'local-place', 'identity.ts');
   buildSync({
     entryPoints: [entry],
     outfile: program,

@@ -3,6 +3,7 @@ import type { RunnerConfig } from '../../src/config/index.ts';
 import { executorSchema } from '../../src/config/executor-schema.ts';
 import { resolveExecutor } from '../../src/config/resolve-executor.ts';
 import { decodeRunnerState, type AccessKey, type JobData } from '../../src/protocol/ui/index.ts';
+import { createLocalPlace } from '../../src/executors/index.ts';
 import { runTask, type TaskOutcome } from '../../src/tasks/index.ts';
 import { Workspace } from '../../src/workspace/index.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -157,13 +158,10 @@ export function taskRoom(): TaskRoom {
     workspace,
     run: async (parts, options = {}) => {
       const task = options.host ?? (await testTaskHost());
-      const outcome = await runTask({
-        ...delivered(parts),
-        config: configuration(root, options.config),
-        workspace: options.workspace ?? workspace,
-        host: task.host,
-        hostEnv: { PATH: process.env['PATH'] ?? '', HOME: root, ...options.hostEnv },
-      });
+      const config = configuration(root, options.config);
+      const hostEnv = { PATH: process.env['PATH'] ?? '', HOME: root, ...options.hostEnv };
+      const openPlace = createLocalPlace({ config, workspace: options.workspace ?? workspace, hostEnv });
+      const outcome = await runTask({ ...delivered(parts), config, host: task.host, openPlace });
       return { outcome, lines: task.lines(), task };
     },
   };

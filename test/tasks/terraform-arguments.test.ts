@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { localFiles } from '../../src/executors/local-place/files.ts';
 import { pendingQuestion } from '../../src/tasks/apps/terraform/init.ts';
 import { joinOptions, splitOptions } from '../../src/tasks/apps/terraform/options.ts';
 import { stageArguments } from '../../src/tasks/apps/terraform/stage-arguments.ts';
@@ -10,6 +11,8 @@ import { workspaceName } from '../../src/tasks/apps/terraform/workspace.ts';
 import { readVariables } from '../../src/tasks/variables.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { delivered } from './support.ts';
+
+const files = localFiles(undefined);
 
 function stagesOf(template: unknown, task?: unknown, allowed = true) {
   const text = (value: unknown) => (value === undefined ? undefined : JSON.stringify(value));
@@ -186,12 +189,12 @@ describe('the variables', () => {
     });
     const directory = tempDir();
     writeFileSync(join(directory, 'main.tf'), 'terraform {\n  backend "local" {}\n}\n# cloud {\n');
-    expect(await mayRunElsewhere(directory)).toBe(false);
+    expect(await mayRunElsewhere(files, directory)).toBe(false);
     writeFileSync(join(directory, 'cloud.tf'), 'terraform {\n  cloud {\n  }\n}\n');
-    expect(await mayRunElsewhere(directory)).toBe(true);
+    expect(await mayRunElsewhere(files, directory)).toBe(true);
     writeFileSync(join(directory, 'cloud.tf'), 'terraform {\n  backend "remote" {\n  }\n}\n');
-    expect(await mayRunElsewhere(directory)).toBe(true);
-    expect(await mayRunElsewhere(join(directory, 'nowhere'))).toBe(false);
+    expect(await mayRunElsewhere(files, directory)).toBe(true);
+    expect(await mayRunElsewhere(files, join(directory, 'nowhere'))).toBe(false);
   });
 
   it('that are set elsewhere are found in the files Terraform loads and in the arguments', async () => {
@@ -216,7 +219,7 @@ describe('the variables', () => {
       '-var=also=x',
       '-lock=false',
     ];
-    expect(Object.fromEntries(await variablesSetElsewhere(directory, args))).toEqual({
+    expect(Object.fromEntries(await variablesSetElsewhere(files, directory, args))).toEqual({
       region: 'other',
       zones: 'collection',
       tags: 'collection',
@@ -229,7 +232,7 @@ describe('the variables', () => {
       given: 'collection',
       also: 'other',
     });
-    expect((await variablesSetElsewhere(join(directory, 'nowhere'), [])).size).toBe(0);
+    expect((await variablesSetElsewhere(files, join(directory, 'nowhere'), [])).size).toBe(0);
   });
 });
 

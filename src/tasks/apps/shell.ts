@@ -1,11 +1,10 @@
 import type { AppConfig } from '../../config/index.ts';
-import { which } from '../../execution/index.ts';
 import { extraArguments, type ExtraArguments } from '../arguments.ts';
 import { hostVariables } from '../host-access.ts';
 import { inside } from '../inside.ts';
 import { runStep, TaskProblem } from '../problem.ts';
 import { detailVariables } from '../task-details.ts';
-import type { Step } from '../types.ts';
+import type { Step, TaskFiles } from '../types.ts';
 import { textOf, type Variables } from '../variables.ts';
 import type { App } from './app.ts';
 
@@ -18,17 +17,22 @@ export interface ShellCommand {
  * How a shell-type app is started (spec 5.9): its default command, or what `apps.<name>` says. PowerShell is `pwsh` where
  * that is on the tasks' PATH, else `powershell`, which is its name on Windows (spec 7.2).
  */
-export function shellCommand(app: string, config: AppConfig | undefined, searchPath: string): ShellCommand {
-  const { command, leading } = defaultCommand(app, searchPath);
+export async function shellCommand(
+  app: string,
+  config: AppConfig | undefined,
+  searchPath: string,
+  files: Pick<TaskFiles, 'which'>,
+): Promise<ShellCommand> {
+  const { command, leading } = await defaultCommand(app, searchPath, files);
   return { command: config?.path ?? command, leading: config?.args ?? leading };
 }
 
-function defaultCommand(app: string, searchPath: string): ShellCommand {
+async function defaultCommand(app: string, searchPath: string, files: Pick<TaskFiles, 'which'>): Promise<ShellCommand> {
   switch (app) {
     case 'python':
       return { command: 'python3', leading: [] };
     case 'powershell': {
-      const found = which('pwsh', searchPath, '/').kind === 'found';
+      const found = await files.which('pwsh', searchPath, '/');
       return { command: found ? 'pwsh' : 'powershell', leading: ['-File'] };
     }
     default:
@@ -64,12 +68,12 @@ export function shellApp(name: string): App {
       inside('/repository', job.template.playbook, 'the script');
     },
     run: async ({ context, details, directory, taskEnv, variables }) => {
-      const { baseEnv, config, host, job, keys } = context;
+      const { baseEnv, config, files, host, job, keys } = context;
       const key = keys.get(job.inventory.sshKeyId ?? 0);
       const agent = key?.type === 'ssh' ? { SSH_AUTH_SOCK: await context.agentSocket(key, 'inventory') } : {};
       const given = { ...baseEnv, PWD: directory, ...detailVariables(details), ...taskEnv, ...agent };
       const env: Record<string, string> = { ...given, ...(await hostVariables(context, given)) };
-      const { command, leading } = shellCommand(name, config.apps[name], env['PATH'] ?? '');
+      const { command, leading } = await shellCommand(name, config.apps[name], env['PATH'] ?? '', files);
       const args = shellArguments(job.template.playbook, variables, extraArguments(job));
       const step: Step = {
         key: 'run',
@@ -79,7 +83,6 @@ export function shellApp(name: string): App {
         cwd: directory,
         env,
         stop: { signal: 'SIGTERM', graceMs: config.runner.stopGraceMs },
-        ...context.owner,
       };
       await runStep(host, step, command);
     },

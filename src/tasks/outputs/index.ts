@@ -1,7 +1,5 @@
-import type { TaskWorkspace } from '../../workspace/index.ts';
-import type { Owner } from '../owner.ts';
 import { TaskProblem } from '../problem.ts';
-import type { TaskHost } from '../types.ts';
+import type { TaskPlace } from '../types.ts';
 import { lenientDocument, strictDocument, type KnownSecrets, type Output } from './document.ts';
 import { readOutputsFile } from './read-file.ts';
 
@@ -17,17 +15,10 @@ export interface TaskOutputs {
   collect(): Promise<string | undefined>;
 }
 
-export interface TaskOutputsOptions {
-  workspace: TaskWorkspace;
-  host: TaskHost;
-  /** User that the tools run as, when it is not our own. */
-  owner: Owner | undefined;
-  secrets: KnownSecrets;
-}
-
 /** Makes the empty file, for the user of the task only; it goes with the private directory of the task. */
-export async function openOutputs({ host, owner, secrets, workspace }: TaskOutputsOptions): Promise<TaskOutputs> {
-  const file = await host.once('outputs-file', () => workspace.writePrivate('outputs.json', ''));
+export async function openOutputs(place: TaskPlace, secrets: KnownSecrets): Promise<TaskOutputs> {
+  const { host } = place;
+  const file = await host.once('outputs-file', () => place.writePrivate('outputs.json', ''));
   let offered: readonly Output[] | undefined;
   return {
     file,
@@ -35,7 +26,7 @@ export async function openOutputs({ host, owner, secrets, workspace }: TaskOutpu
     collect: async () => {
       const { skipped, text } = offered
         ? lenientDocument(offered, secrets)
-        : strictDocument(await readOnce(host, file, owner), secrets);
+        : strictDocument(await readOnce(place, file), secrets);
       const left = Object.entries(skipped).map(([name, reason]) => `${name} (${reason})`);
       if (left.length > 0) host.log(`Outputs that are not handed on: ${left.join(', ')}.`);
       return text;
@@ -44,10 +35,10 @@ export async function openOutputs({ host, owner, secrets, workspace }: TaskOutpu
 }
 
 /** The file goes with the task's directory, so that it is there to be read only once. Throws TaskProblem. */
-async function readOnce(host: TaskHost, file: string, owner: Owner | undefined): Promise<string> {
+async function readOnce({ files, host }: TaskPlace, file: string): Promise<string> {
   const read = await host.once('outputs', async () => {
     try {
-      return { text: await readOutputsFile(file, owner) };
+      return { text: await readOutputsFile(files, file) };
     } catch (error: unknown) {
       if (!(error instanceof TaskProblem)) throw error;
       return { phase: error.phase, message: error.message, hint: error.hint };

@@ -6,7 +6,7 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import type { RunnerConfig } from '../../../src/config/index.ts';
 import { JobDirectory, killCaptures, Seal, TaskProcesses } from '../../../src/execution/index.ts';
-import { createLocalHost } from '../../../src/executors/index.ts';
+import { createLocalHost, createLocalPlace } from '../../../src/executors/index.ts';
 import type { AccessKey, JobData } from '../../../src/protocol/ui/index.ts';
 import { runTask, type Decision, type Step, type TaskHost } from '../../../src/tasks/index.ts';
 import { Workspace } from '../../../src/workspace/index.ts';
@@ -62,7 +62,13 @@ async function main(): Promise<void> {
   const host = withPoints(local, directory, options.kill, points);
   // As a runner does when it starts; at the same time.
   const swept = workspace.sweep({ spare: new Set([job.task.id]) });
-  const outcome = await runTask({ job, keys: new Map(options.keys), config, workspace, host, hostEnv });
+  const outcome = await runTask({
+    job,
+    keys: new Map(options.keys),
+    config,
+    host,
+    openPlace: createLocalPlace({ config, workspace, hostEnv }),
+  });
   await swept;
   await workspace.close();
   const survivors = processes.listSteps().length;

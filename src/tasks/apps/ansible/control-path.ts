@@ -1,7 +1,4 @@
-import { lchown, mkdir, mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { removeTree } from '../../../lib/index.ts';
+import { join } from 'node:path/posix';
 import type { TaskContext } from '../../context.ts';
 
 /**
@@ -20,20 +17,6 @@ export async function controlPathVariables(
 ): Promise<Record<string, string>> {
   const name = 'ANSIBLE_SSH_CONTROL_PATH_DIR';
   const home = env['ANSIBLE_HOME'] ?? join(env['HOME'] ?? '', '.ansible');
-  if (env[name] !== undefined || fits(join(home, 'cp'))) return {};
-  const own = join(context.workspace.private, 'cp');
-  const directory = await context.host.once('control-path', async () => {
-    const made = fits(own) ? own : await mkdtemp(join(tmpdir(), 'cp-'));
-    // An earlier process may have come as far as to this.
-    if (made === own) await mkdir(own, { mode: 0o700, recursive: true });
-    if (context.owner) await lchown(made, context.owner.uid, context.owner.gid);
-    return made;
-  });
-  // Nothing there is removed with the task; a killed ssh leaves its socket.
-  if (directory !== own) context.onClose(() => removeTree(directory, dirname(directory)));
-  return { [name]: directory };
-}
-
-function fits(directory: string): boolean {
-  return Buffer.byteLength(directory) <= maxLength;
+  if (env[name] !== undefined || Buffer.byteLength(join(home, 'cp')) <= maxLength) return {};
+  return { [name]: await context.place.socketDirectory('cp', maxLength) };
 }

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join } from 'node:path/posix';
 import type { HandOver } from '../../../secrets/index.ts';
 import { extraArguments } from '../../arguments.ts';
 import type { TaskContext } from '../../context.ts';
@@ -37,7 +37,7 @@ export const ansibleApp: App = {
   },
   run: async (input) => {
     const { context, directory } = input;
-    const { config, host, job, workspace } = context;
+    const { config, host, job, place } = context;
     const { params } = job.task;
     const { taskParams } = job.template;
     if (params.kind !== 'ansible' || taskParams.kind !== 'ansible') {
@@ -58,12 +58,12 @@ export const ansibleApp: App = {
     await installRequirements({ input, params, templateParams: taskParams, env: fetching, cwd });
     const vaults = prepareVaults(context, directory);
     const pipe = (name: string, content: string | undefined): HandOver[] =>
-      content === undefined ? [] : [{ path: join(workspace.private, name), content }];
+      content === undefined ? [] : [{ path: join(place.privateDirectory, name), content }];
     const connection = pipe('connection-password', connectionPassword);
     const become = pipe('become-password', becomePassword);
     const secretVars = secretVariables(input);
     const secret = pipe('secret-vars', secretVars);
-    await context.handOver([...vaults.handOvers, ...connection, ...become, ...secret]);
+    await place.handOver([...vaults.handOvers, ...connection, ...become, ...secret]);
     const { sshConfigFile } = await context.hostAccess();
     const args = playbookArguments({
       inventory,
@@ -87,7 +87,6 @@ export const ansibleApp: App = {
       cwd,
       env: { ...env, ...(await outputsPluginVariables(input, env, cwd)) },
       stop: { signal: 'SIGTERM', graceMs: config.runner.stopGraceMs },
-      ...context.owner,
     };
     await runStep(host, step, 'ansible-playbook', exitMeanings);
   },
@@ -127,7 +126,7 @@ async function ansibleEnvironment(
 async function openVariables({ context, details, variables }: AppInput): Promise<string> {
   const values = { ...variables.open, semaphore_vars: { task_details: details } };
   return await withFiles('prepare', 'Failed to write the extra vars files', () =>
-    context.workspace.writePrivate('extra-vars.yml', extraVarsFile(values)),
+    context.place.writePrivate('extra-vars.yml', extraVarsFile(values)),
   );
 }
 

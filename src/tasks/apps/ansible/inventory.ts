@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { inventoryCheckoutName, inventoryFileName } from '../../../workspace/index.ts';
 import { inside } from '../../inside.ts';
 import { TaskProblem, withFiles } from '../../problem.ts';
@@ -7,7 +6,7 @@ import type { AppInput } from '../app.ts';
 
 /** Makes the inventory ready and returns its absolute path (spec 4.4, 5.7). Throws TaskProblem. */
 export async function prepareInventory({ context, directory }: AppInput): Promise<string> {
-  const { host, job, workspace } = context;
+  const { files, host, job, place } = context;
   const { inventory, task } = job;
   switch (inventory.type) {
     case 'static':
@@ -15,12 +14,12 @@ export async function prepareInventory({ context, directory }: AppInput): Promis
       host.log('installing static inventory');
       const name = inventoryFileName(inventory.id, task.id, inventory.type === 'static-yaml');
       return await withFiles('inventory', 'Failed to install inventory', () =>
-        workspace.writePrivate(name, inventory.inventory),
+        place.writePrivate(name, inventory.inventory),
       );
     }
     case 'file': {
       const path = inside(await inventoryRoot({ context, directory }), inventory.inventory, 'the inventory file');
-      if (await host.once('inventory-file', () => Promise.resolve(existsSync(path)))) return path;
+      if (await host.once('inventory-file', async () => (await files.kindOf(path)) !== undefined)) return path;
       throw new TaskProblem(
         'inventory',
         `there is no file ${inventory.inventory} in the repository`,
@@ -39,19 +38,15 @@ export async function prepareInventory({ context, directory }: AppInput): Promis
 }
 
 async function inventoryRoot({ context, directory }: Pick<AppInput, 'context' | 'directory'>): Promise<string> {
-  const { host, job, workspace } = context;
+  const { host, job } = context;
   const { inventory, inventoryRepository: repository } = job;
   if (repository === undefined || inventory.repositoryId === undefined) return directory;
   host.log('cloning inventory repository');
   const branch = repository.gitBranch;
-  let taken: string | undefined;
   const tree = await prepareTree(context, {
     repository,
     revision: { kind: 'branch', name: branch },
-    directory: () =>
-      (taken ??= workspace.takeCheckout(
-        inventoryCheckoutName({ repositoryId: repository.id, templateId: job.template.id, branch }, inventory.id),
-      )),
+    name: inventoryCheckoutName({ repositoryId: repository.id, templateId: job.template.id, branch }, inventory.id),
     keyPrefix: 'clone-inventory',
   });
   return tree.directory;

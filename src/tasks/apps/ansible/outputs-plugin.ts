@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { join as joinThere } from 'node:path/posix';
 import { InternalError } from '../../../lib/index.ts';
 import { TaskStopped } from '../../problem.ts';
+import type { TaskFiles } from '../../types.ts';
 import type { AppInput } from '../app.ts';
 
 const pluginName = 'semaphore_outputs.py';
@@ -19,12 +21,12 @@ export async function outputsPluginVariables(
   cwd: string,
 ): Promise<Record<string, string>> {
   if (!input.outputs) return {};
-  const { workspace } = input.context;
-  await workspace.writePrivate(pluginName, await readFile(pluginPath(), 'utf8'));
+  const { place } = input.context;
+  await place.writePrivate(pluginName, await readFile(pluginPath(), 'utf8'));
   const configured = async (): Promise<string | null> => (await configuredPath(input, env, cwd)) ?? null;
   const others =
     env[pathVariable] ?? (await input.context.host.once('callback-plugins', configured)) ?? defaultPath(env);
-  return { [pathVariable]: `${others}:${workspace.private}` };
+  return { [pathVariable]: `${others}:${place.privateDirectory}` };
 }
 
 /** The plugin is beside the sources and beside the bundle, which are at different depths. */
@@ -51,7 +53,7 @@ async function configuredPath(
   env: Readonly<Record<string, string>>,
   cwd: string,
 ): Promise<string | undefined> {
-  if (!(await isMentioned(env, cwd))) return undefined;
+  if (!(await isMentioned(context.files, env, cwd))) return undefined;
   const { result, stdout } = await context.host.capture({
     key: 'ansible-config',
     phase: 'prepare',
@@ -60,7 +62,6 @@ async function configuredPath(
     cwd,
     env: { ...env, ANSIBLE_FORCE_COLOR: 'False', ANSIBLE_NOCOLOR: 'True' },
     stop: { signal: 'SIGTERM', graceMs: context.config.runner.stopGraceMs },
-    ...context.owner,
   });
   if (result.kind === 'stopped') throw new TaskStopped();
   const list = /^DEFAULT_CALLBACK_PLUGIN_PATH\(.*\) = \[(.+)\]$/m.exec(stdout)?.[1];
@@ -69,14 +70,14 @@ async function configuredPath(
   return paths.join(':');
 }
 
-async function isMentioned(env: Readonly<Record<string, string>>, cwd: string): Promise<boolean> {
+async function isMentioned(files: TaskFiles, env: Readonly<Record<string, string>>, cwd: string): Promise<boolean> {
   const given = env['ANSIBLE_CONFIG'];
   const places = [
-    ...(given === undefined ? [] : [given, join(given, 'ansible.cfg')]),
-    join(cwd, 'ansible.cfg'),
-    join(env['HOME'] ?? '/', '.ansible.cfg'),
+    ...(given === undefined ? [] : [given, joinThere(given, 'ansible.cfg')]),
+    joinThere(cwd, 'ansible.cfg'),
+    joinThere(env['HOME'] ?? '/', '.ansible.cfg'),
     '/etc/ansible/ansible.cfg',
   ];
-  const texts = await Promise.all(places.map((path) => readFile(path, 'utf8').catch(() => '')));
-  return texts.some((text) => /^\s*callback_plugins\s*[=:]/m.test(text));
+  const texts = await Promise.all(places.map((path) => files.read(path).catch(() => undefined)));
+  return texts.some((text) => text !== undefined && /^\s*callback_plugins\s*[=:]/m.test(text.toString('utf8')));
 }

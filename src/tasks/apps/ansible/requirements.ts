@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { codeOf } from '../../../lib/index.ts';
+import { dirname, join } from 'node:path/posix';
 import type { AnsibleTaskParams, AnsibleTemplateParams } from '../../../protocol/ui/index.ts';
 import { inside } from '../../inside.ts';
 import { runStep } from '../../problem.ts';
-import type { Step } from '../../types.ts';
+import type { Step, TaskFiles } from '../../types.ts';
 import type { AppInput } from '../app.ts';
 import { galaxyArguments } from './galaxy-arguments.ts';
 
@@ -48,10 +46,10 @@ function candidates(kind: Kind, playbookDirectory: string, root: string): string
 
 async function install(kind: Kind, path: string, options: RequirementsOptions): Promise<void> {
   const { context, home } = options.input;
-  const { config, host } = context;
+  const { config, files, host } = context;
   const key = `galaxy-${kind}-${md5(path).slice(0, 8)}`;
   const noted = join(home.internal, `requirements_${md5(path)}_${kind}.md5`);
-  const need = await host.once(`${key}-need`, () => needFor(kind, path, noted));
+  const need = await host.once(`${key}-need`, () => needFor(files, kind, path, noted));
   if (need.kind !== 'install') {
     host.log(`${remarks[need.kind](path, kind)}. Skip galaxy install process.`);
     return;
@@ -66,11 +64,10 @@ async function install(kind: Kind, path: string, options: RequirementsOptions): 
     cwd: options.cwd,
     env: options.env,
     stop: { signal: 'SIGTERM', graceMs: config.runner.stopGraceMs },
-    ...context.owner,
   };
   await runStep(host, step, 'ansible-galaxy');
   await host.once(`${key}-noted`, async () => {
-    await writeFile(noted, need.hash, { mode: 0o600 });
+    await files.write(noted, need.hash, 0o600);
     return true;
   });
 }
@@ -84,27 +81,18 @@ const remarks: Readonly<Record<Exclude<Need['kind'], 'install'>, (path: string, 
 };
 
 /** Whether there is something to install; `noted` has the hash of what is installed. */
-async function needFor(kind: Kind, path: string, noted: string): Promise<Need> {
-  const content = await readIfThere(path);
+async function needFor(files: TaskFiles, kind: Kind, path: string, noted: string): Promise<Need> {
+  const content = (await files.read(path))?.toString('utf8');
   if (content === undefined) return { kind: 'no file' };
   if (!asksFor(kind, content)) return { kind: 'not this kind' };
   const hash = md5(content);
-  return (await readIfThere(noted)) === hash ? { kind: 'unchanged' } : { kind: 'install', hash };
+  return (await files.read(noted))?.toString('utf8') === hash ? { kind: 'unchanged' } : { kind: 'install', hash };
 }
 
 /** A file with only the other kind would make ansible-galaxy fail; a list (the old form) holds roles. */
 function asksFor(kind: Kind, content: string): boolean {
   const isMapping = /^(collections|roles)\s*:/m.test(content);
   return isMapping ? new RegExp(`^${kind}s\\s*:`, 'm').test(content) : kind === 'role' && /^\s*-/m.test(content);
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error: unknown) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
-    throw error;
-  }
 }
 
 function md5(text: string): string {

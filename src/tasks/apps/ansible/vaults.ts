@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join } from 'node:path/posix';
 import type { HandOver } from '../../../secrets/index.ts';
 import type { TaskContext } from '../../context.ts';
 import { inside } from '../../inside.ts';
@@ -30,7 +30,7 @@ export function prepareVaults(context: TaskContext, directory: string): Vaults {
         'A vault password must be a key of type login with password.',
       );
     }
-    const path = join(context.workspace.private, `vault-${index + 1}`);
+    const path = join(context.place.privateDirectory, `vault-${index + 1}`);
     handOvers.push({ path, content: key.loginPassword.password });
     ids.push(`${name}@${path}`);
   }

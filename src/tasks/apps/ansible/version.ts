@@ -1,13 +1,13 @@
-import { stat } from 'node:fs/promises';
-import { which } from '../../../execution/index.ts';
 import type { TaskContext } from '../../context.ts';
 import { TaskProblem, TaskStopped } from '../../problem.ts';
 
 /** The first ansible-core that reads passwords from files; older ones only ask a terminal for them. */
 const needed = { major: 2, minor: 12 };
 
-/** Versions by executable, as long as it does not change: Ansible takes a second to say its own. */
-const known = new Map<string, { mtimeMs: number; version: string | undefined }>();
+/** Versions by executable, each of its files apart: Ansible takes a second to say its own. */
+const known = new Map<string, string | undefined>();
+/** More files of that name than any runner comes across. */
+const maxKnown = 100;
 
 /**
  * Makes sure that the `ansible-playbook` of this environment has `--connection-password-file` and `--become-password-file`.
@@ -35,11 +35,10 @@ async function versionOf(
   cwd: string,
 ): Promise<string | undefined> {
   const command = 'ansible-playbook';
-  const executable = which(command, env['PATH'] ?? '', cwd);
-  if (executable.kind === 'missing') return undefined;
-  const { mtimeMs } = await stat(executable.path);
-  const before = known.get(executable.path);
-  if (before?.mtimeMs === mtimeMs) return before.version;
+  const executable = await context.files.which(command, env['PATH'] ?? '', cwd);
+  if (!executable) return undefined;
+  const file = `${executable.path} ${executable.version}`;
+  if (known.has(file)) return known.get(file);
   const { result, stdout } = await context.host.capture({
     key: 'ansible-version',
     phase: 'prepare',
@@ -48,11 +47,11 @@ async function versionOf(
     cwd,
     env,
     stop: { signal: 'SIGTERM', graceMs: context.config.runner.stopGraceMs },
-    ...context.owner,
   });
   if (result.kind === 'stopped') throw new TaskStopped();
   // `ansible-playbook [core 2.14.18]`, and before 2.11 `ansible-playbook 2.9.27`.
   const version = /^\S+ (?:\[core )?(\d+\.\d+[^\s\]]*)/.exec(stdout)?.[1];
-  if (result.kind === 'exited' && result.code === 0) known.set(executable.path, { mtimeMs, version });
+  if (known.size >= maxKnown) known.clear();
+  if (result.kind === 'exited' && result.code === 0) known.set(file, version);
   return version;
 }

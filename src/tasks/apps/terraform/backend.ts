@@ -1,14 +1,16 @@
-import { constants } from 'node:fs';
-import { lstat, open, readFile, realpath, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join } from 'node:path/posix';
 import type { TerraformTemplateParams } from '../../../protocol/ui/index.ts';
-import { codeOf, messageOf } from '../../../lib/index.ts';
+import { messageOf } from '../../../lib/index.ts';
 import type { TaskContext } from '../../context.ts';
 import { inside } from '../../inside.ts';
 import { TaskProblem } from '../../problem.ts';
+import type { TaskFiles } from '../../types.ts';
 
 /** Address and credentials come from `TF_HTTP_*` in the environment. */
 const content = '# Written by the runner for the time of one task.\nterraform {\n  backend "http" {\n  }\n}\n';
+
+/** Of a file that was not there. */
+const mode = 0o644;
 
 /** Checks the name before anything is fetched. Throws TaskProblem. */
 export function backendFile(params: TerraformTemplateParams): string | undefined {
@@ -31,25 +33,25 @@ export async function overrideBackend(
   context: TaskContext,
   { directory, name, root }: { root: string; directory: string; name: string },
 ): Promise<void> {
-  const { host } = context;
+  const { files, host } = context;
   const path = join(directory, name);
   const kept = await host.once('backend-before', async () => {
     // Links again: a directory of the repository may be one.
-    inside(await realpath(root), await realpath(directory), 'the directory');
-    return (await contentBefore(path, name))?.toString('base64') ?? null;
+    inside(await files.realPath(root), await files.realPath(directory), 'the directory');
+    return (await contentBefore(files, path, name))?.toString('base64') ?? null;
   });
   const before = kept === null ? undefined : Buffer.from(kept, 'base64');
   context.onClose(async () => {
     try {
-      if (before === undefined) await rm(path, { force: true });
-      else await write(path, before);
+      if (before === undefined) await files.remove(path);
+      else await files.write(path, before, mode);
     } catch (error: unknown) {
       host.log(`Can't put back what was in ${name}, error: ${messageOf(error)}`);
     }
   });
   await host.once('backend', async () => {
     try {
-      await write(path, Buffer.from(content));
+      await files.write(path, content, mode);
     } catch (error: unknown) {
       throw new TaskProblem('prepare', `the backend file ${name} cannot be written: ${messageOf(error)}`);
     }
@@ -57,30 +59,21 @@ export async function overrideBackend(
   });
 }
 
-async function contentBefore(path: string, name: string): Promise<Buffer | undefined> {
-  try {
-    if ((await lstat(path)).isFile()) {
-      const before = await readFile(path);
-      // Left behind by a runner that was killed.
-      return before.equals(Buffer.from(content)) ? undefined : before;
-    }
-  } catch (error: unknown) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw new TaskProblem('prepare', `the backend file ${name} cannot be replaced: ${messageOf(error)}`);
+async function contentBefore(files: TaskFiles, path: string, name: string): Promise<Buffer | undefined> {
+  const kind = await files.kindOf(path, 'tell');
+  if (kind === undefined) return undefined;
+  if (kind !== 'file') {
+    throw new TaskProblem(
+      'prepare',
+      `the backend file ${name} is a symbolic link or a directory in the repository and is not replaced`,
+      'Choose another name for it in the template.',
+    );
   }
-  throw new TaskProblem(
-    'prepare',
-    `the backend file ${name} is a symbolic link or a directory in the repository and is not replaced`,
-    'Choose another name for it in the template.',
-  );
-}
-
-async function write(path: string, bytes: Buffer): Promise<void> {
-  const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
-  const file = await open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o644);
   try {
-    await file.writeFile(bytes);
-  } finally {
-    await file.close();
+    const before = await files.read(path);
+    // Left behind by a runner that was killed.
+    return before?.equals(Buffer.from(content)) ? undefined : before;
+  } catch (error: unknown) {
+    throw new TaskProblem('prepare', `the backend file ${name} cannot be replaced: ${messageOf(error)}`);
   }
 }

@@ -23,7 +23,7 @@ export function toolCommand({ context }: AppInput, name: string): Pick<Tool, 'na
 
 /** One command as a step; `key` names it in the log's record. */
 export function step(tool: Tool, key: string, phase: Phase, args: readonly string[]): Step {
-  const { config, owner } = tool.input.context;
+  const { config } = tool.input.context;
   return {
     key,
     phase,
@@ -33,7 +33,6 @@ export function step(tool: Tool, key: string, phase: Phase, args: readonly strin
     env: tool.env,
     // Both finish what they are doing and unlock the state.
     stop: { signal: 'SIGINT', graceMs: Math.max(config.runner.stopGraceMs, minGraceMs) },
-    ...owner,
   };
 }
 

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join } from 'node:path/posix';
 import type { TerraformTaskParams, TerraformTemplateParams } from '../../../protocol/ui/index.ts';
 import { sshCommand } from '../../../ssh/index.ts';
 import type { TaskContext } from '../../context.ts';
@@ -28,10 +27,10 @@ export function terraformApp(name: 'terraform' | 'tofu' | 'terragrunt'): App {
     },
     run: async (input) => {
       const { context, directory } = input;
-      const { job } = context;
+      const { files, job } = context;
       const { params, templateParams } = paramsOf(job);
       const cwd = directoryOf(directory, job.template.playbook);
-      if (!(await context.host.once('directory', () => Promise.resolve(existsSync(cwd))))) {
+      if (!(await context.host.once('directory', async () => (await files.kindOf(cwd)) !== undefined))) {
         throw new TaskProblem(
           'prepare',
           `there is no directory ${job.template.playbook} in the repository`,
@@ -44,8 +43,8 @@ export function terraformApp(name: 'terraform' | 'tofu' | 'terragrunt'): App {
       for (const remark of args.remarks) context.host.log(remark);
       // Once: commands may write such files, too.
       const found = await context.host.once('var-files', async () => ({
-        elsewhere: [...(await variablesSetElsewhere(cwd, args.plan))],
-        onlyFile: await mayRunElsewhere(cwd),
+        elsewhere: [...(await variablesSetElsewhere(files, cwd, args.plan))],
+        onlyFile: await mayRunElsewhere(files, cwd),
       }));
       const variables = terraformVariables(input.variables, new Map(found.elsewhere), found);
       tellImpossible(context, variables.impossible);
@@ -105,8 +104,8 @@ async function environment(
 /** A pipe, so that what is secret of it is in no file. */
 async function variablesFile(context: TaskContext, content: string | undefined): Promise<string | undefined> {
   if (content === undefined) return undefined;
-  const path = join(context.workspace.private, 'variables.tfvars.json');
-  await context.handOver([{ path, content }]);
+  const path = join(context.place.privateDirectory, 'variables.tfvars.json');
+  await context.place.handOver([{ path, content }]);
   return path;
 }
 

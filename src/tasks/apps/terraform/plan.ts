@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import type { TerraformTaskParams, TerraformTemplateParams } from '../../../protocol/ui/index.ts';
 import { requireSuccess, runStep, TaskProblem, TaskStopped } from '../../problem.ts';
 import { step, type Tool } from './command.ts';
@@ -25,7 +24,7 @@ export async function planAndApply(tool: Tool, options: PlanOptions): Promise<st
   const { context } = tool.input;
   const { host } = context;
   // Made here, so that it is readable by nobody else from its first byte on: a plan contains every secret.
-  const planFile = await host.once('plan-file', () => context.workspace.writePrivate('plan', ''));
+  const planFile = await host.once('plan-file', () => context.place.writePrivate('plan', ''));
   try {
     if ((await plan(tool, options, planFile)) === 'nothing to do') return unchangedSummary;
     if (options.params.plan) return await plannedSummary(host);
@@ -34,7 +33,7 @@ export async function planAndApply(tool: Tool, options: PlanOptions): Promise<st
     await runStep(host, step(tool, 'apply', 'run', args), tool.name);
     return await appliedSummary(host);
   } finally {
-    await rm(planFile, { force: true });
+    await context.files.remove(planFile);
   }
 }
 

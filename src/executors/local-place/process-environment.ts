@@ -1,4 +1,6 @@
-import type { RunnerConfig } from '../config/index.ts';
+import { statSync } from 'node:fs';
+import type { RunnerConfig } from '../../config/index.ts';
+import type { TaskIdentity } from './identity.ts';
 
 export interface ProcessEnvironmentOptions {
   config: Pick<RunnerConfig, 'envVars' | 'forwardedEnvVars' | 'homeDirMode'>;
@@ -25,4 +27,11 @@ export function processEnvironment(options: ProcessEnvironmentOptions): Record<s
   const home = config.homeDirMode === 'project_home' ? projectDirectory : (userHome ?? hostEnv['HOME']);
   if (home !== undefined && home !== '') env['HOME'] = home;
   return env;
+}
+
+/** Home of another user that tasks run as; users for services have none of their own, and get the project's directory. */
+export function homeOf({ home, owner }: TaskIdentity, projectDirectory: string): string | undefined {
+  if (!owner) return undefined;
+  const found = home === undefined ? undefined : statSync(home, { throwIfNoEntry: false });
+  return found?.uid === owner.uid ? home : projectDirectory;
 }

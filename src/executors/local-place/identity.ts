@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import type { ProcessConfig, RunnerConfig } from '../config/index.ts';
+import type { ProcessConfig, RunnerConfig } from '../../config/index.ts';
 import {
   captureProcess,
   findSetpriv,
@@ -7,11 +7,10 @@ import {
   type CaptureResult,
   type Identity,
   type ProcessSpec,
-} from '../execution/index.ts';
-import { UserError } from '../lib/index.ts';
-import { ensureRoot } from '../workspace/index.ts';
-import { TaskProblem, TaskStopped } from './problem.ts';
-import type { TaskHost } from './types.ts';
+} from '../../execution/index.ts';
+import { UserError } from '../../lib/index.ts';
+import type { TaskHost } from '../../tasks/types.ts';
+import { ensureRoot } from '../../workspace/index.ts';
 
 /** User and group that a task's processes run as. */
 export interface Owner {
@@ -62,20 +61,12 @@ export async function resolveIdentity(config: ProcessConfig, ask: Ask): Promise<
   return { process: { uid, gid, groups, noNewPrivs }, owner: { uid, gid }, home: home === '' ? undefined : home };
 }
 
-/**
- * The identity of a task's processes; helpers run as steps of it, so that they end with it. Throws TaskProblem where
- * `resolveIdentity` throws UserError, and TaskStopped.
- */
-export async function identityOf(config: ProcessConfig, host: TaskHost, searchPath: string): Promise<TaskIdentity> {
-  try {
-    return await resolveIdentity(config, async (command, args) => {
-      const step = { ...helper(command, args, searchPath), key: `identity-${command}${args[0] ?? ''}` };
-      return answerOf(await host.capture({ ...step, phase: 'prepare' }));
-    });
-  } catch (error: unknown) {
-    if (error instanceof UserError) throw new TaskProblem('prepare', error.message, error.hint);
-    throw error;
-  }
+/** The identity of a task's processes; helpers run as steps of it, so that they end with it. Throws UserError. */
+export function identityOf(config: ProcessConfig, host: TaskHost, searchPath: string): Promise<TaskIdentity> {
+  return resolveIdentity(config, async (command, args) => {
+    const step = { ...helper(command, args, searchPath), key: `identity-${command}${args[0] ?? ''}` };
+    return answerOf(await host.capture({ ...step, phase: 'prepare' }));
+  });
 }
 
 /**
@@ -110,7 +101,7 @@ function helper(command: string, args: readonly string[], searchPath: string): P
 }
 
 function answerOf({ result, stdout }: CaptureResult): string | undefined {
-  if (result.kind === 'stopped') throw new TaskStopped();
+  if (result.kind === 'stopped') throw new Error('The task was stopped.');
   return result.kind === 'exited' && result.code === 0 ? stdout.trim() : undefined;
 }
 
