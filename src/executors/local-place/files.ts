@@ -63,7 +63,7 @@ async function contentOf(file: FileHandle, maxBytes: number | undefined): Promis
   const buffer = Buffer.alloc(maxBytes);
   let filled = 0;
   while (filled < maxBytes) {
-    const { bytesRead } = await file.read(buffer, filled, maxBytes - filled, filled);
+    const { bytesRead } = await file.read(buffer, filled, maxBytes - filled, null);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }
