@@ -6,7 +6,7 @@ export { JobDirectory } from './job-directory.ts';
 export type { DoneInside, JobEvent, RecordedEvent } from './job-events.ts';
 export { captureTagVariable, companionVariable, killCaptures, taskTagVariable } from './process-tree.ts';
 export type { Foreground } from './pty-foreground.ts';
-export { PtyProcess, type PtyExit, type PtySpec } from './pty-process.ts';
+export { PtyProcess, type PtyExit, type PtyHandlers, type PtySpec } from './pty-process.ts';
 export { runProcess, type RunProcessOptions } from './run-process.ts';
 export { Seal } from './seal.ts';
 export { stopRecordedSteps } from './stop-recorded.ts';

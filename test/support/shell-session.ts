@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { ShellSession, type CommandResult, type ShellSessionOptions } from '../../src/executors/shell-session/index.ts';
+import type { PtySpec } from '../../src/execution/index.ts';
+import { ShellSession, type CommandResult, type SessionSettings } from '../../src/executors/shell-session/index.ts';
 import { tempDir } from './temp-dir.ts';
 
 export interface TestSession {
@@ -13,10 +14,10 @@ export interface TestSession {
   run: (text: string) => Promise<CommandResult & { output: string; chunks: string[] }>;
 }
 
-interface Setup extends Partial<ShellSessionOptions> {
+type Setup = Partial<SessionSettings & PtySpec> & {
   /** Text of `~/.bash_profile`. */
   profile?: string;
-}
+};
 
 /** A session that is not started yet, with a home of its own; stopped when the test ends. */
 export function newSession({ profile, env, ...more }: Setup = {}): TestSession {

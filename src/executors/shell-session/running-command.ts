@@ -1,14 +1,14 @@
-import type { Foreground } from '../../execution/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import type { Mark } from './mark-reader.ts';
 import { OutputChunks, type OutputConsumer } from './output-chunks.ts';
+import type { Look } from './session-process.ts';
 import { SilenceWatch } from './silence-watch.ts';
 import { endLine, makeNumber, startLine } from './wording.ts';
 
 /** What a command needs of its session. */
 export interface SessionTerminal {
   type: (line: string) => void;
-  look: () => Foreground | undefined;
+  look: () => Look | Promise<Look>;
   /** Whether the shell itself has the terminal; undefined when the system does not tell. */
   leadsForeground: () => boolean | undefined;
   hangUp: (group: number) => void;
@@ -29,6 +29,7 @@ export interface RunningCommandOptions {
   takeEarlier: () => Buffer | undefined;
   /** Whether the shell tells when it is at its prompt; else it is looked at more often. */
   hasHook: boolean;
+  blindMs?: number | undefined;
   log: Pick<Logger, 'info' | 'warn'>;
 }
 
@@ -78,6 +79,8 @@ export class RunningCommand {
       hangUp: (group) => this.#hangUp(group),
       endInput: (state) => this.#endInput(state),
       atPrompt: () => this.#onPromptSeen(),
+      blind: () => this.#onBlind(),
+      blindMs: options.blindMs,
       ...(options.hasHook ? {} : { firstLookMs: eagerLookMs }),
     });
     this.#typeStart();
@@ -97,7 +100,11 @@ export class RunningCommand {
     if (kind === 'S' && nonce === this.#startNonce && this.#phase === 'typed') this.#begin(text);
     else if (kind === 'P' && this.#phase === 'running' && this.#options.terminal.leadsForeground() !== false)
       this.#confirm();
-    else if (kind === 'E' && this.#endNonces.has(nonce)) this.#finish(Number(text));
+    else if (kind === 'E' && this.#endNonces.has(nonce)) {
+      // Asked while blind: the shell is at its prompt and has not seen the command, which was typed before.
+      if (this.#phase === 'typed') this.#typeStart();
+      else this.#finish(Number(text.split(' ', 1)[0]));
+    }
   }
 
   /** The shell is gone, and all it wrote was handed over. */
@@ -126,6 +133,10 @@ export class RunningCommand {
 
   #confirm(): void {
     this.#phase = 'confirming';
+    this.#askForEnd();
+  }
+
+  #askForEnd(): void {
     const nonce = makeNumber();
     this.#endNonces.add(nonce);
     this.#options.terminal.type(endLine(this.#options.session, nonce));
@@ -143,6 +154,19 @@ export class RunningCommand {
       times,
     });
     this.#options.terminal.type(endOfFile);
+  }
+
+  /**
+   * The shell may be at its prompt without our knowing: it answers. It may read, or somebody else: it gets the end of its input, and
+   * what follows comes to the shell. Or the command goes on: the shell answers when that has ended, in time all the same. What we ask
+   * can then be read by the command, which is told the nonce before its end: the one case in which it could forge its end.
+   */
+  #onBlind(): void {
+    this.#options.log.info(
+      'The command has been silent for long, and nobody can look what it does: it gets the end of its input',
+    );
+    this.#options.terminal.type(endOfFile);
+    this.#askForEnd();
   }
 
   #hangUp(group: number): void {

@@ -1,4 +1,14 @@
-import type { Foreground, PtyExit } from '../../execution/index.ts';
+import type { Foreground, PtyExit, PtyHandlers } from '../../execution/index.ts';
+
+/** Starts the process of a session. Throws UserError when it cannot. */
+export type OpenSessionProcess = (
+  /** Called no sooner than what this function returns has resolved. */
+  handlers: PtyHandlers,
+  /** Aborted when the session is stopped meanwhile. */
+  signal: AbortSignal,
+) => SessionProcess | Promise<SessionProcess>;
+
+export type Look = Foreground | undefined;
 
 /**
  * The process behind a shell session, with its terminal: on this machine (`PtyProcess`), in a container, in a pod. It runs when it is
@@ -13,8 +23,11 @@ export interface SessionProcess {
   write(text: string): void;
   pause(): void;
   resume(): void;
-  /** What has the terminal, and what it waits for; undefined where nobody can look. */
-  look(): Foreground | undefined;
+  /**
+   * What has the terminal, and what it waits for; undefined where nobody can look. `shell` is the pid of the shell as the shell itself
+   * sees it, undefined while it has not told. Never rejects.
+   */
+  look(shell: number | undefined): Look | Promise<Look>;
   /** Whether the shell itself has the terminal; undefined where nobody can tell. */
   readonly leadsForeground: boolean | undefined;
   hangUp(group: number): void;

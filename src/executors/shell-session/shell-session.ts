@@ -1,4 +1,4 @@
-import { PtyProcess, which, type PtyExit, type PtySpec } from '../../execution/index.ts';
+import { PtyProcess, which, type PtyExit, type PtyHandlers, type PtySpec } from '../../execution/index.ts';
 import { InternalError, messageOf } from '../../lib/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { FileTransport, type CommandTransport } from './command-transport.ts';
@@ -6,10 +6,14 @@ import { EarlierOutput } from './earlier-output.ts';
 import { MarkReader, type Mark } from './mark-reader.ts';
 import type { OutputConsumer } from './output-chunks.ts';
 import { RunningCommand, type SessionTerminal } from './running-command.ts';
+import type { OpenSessionProcess, SessionProcess } from './session-process.ts';
 import { ShellStart, type StartResult } from './shell-start.ts';
 import { hookLine, makeNumber, ownLine } from './wording.ts';
 
-export interface ShellSessionOptions extends PtySpec {
+/** The shell: a process of this machine, or one of another place. */
+export type ShellSessionOptions = SessionSettings & (PtySpec | { open: OpenSessionProcess });
+
+export interface SessionSettings {
   log: Pick<Logger, 'info' | 'warn'>;
   /** @default a file in a private directory */
   transport?: CommandTransport;
@@ -19,6 +23,8 @@ export interface ShellSessionOptions extends PtySpec {
   stopGraceMs?: number;
   /** A line like this, before the shell is ready, is why it will never be (spec CI 5.6). @default none */
   startFailures?: readonly RegExp[];
+  /** Where nobody can look at the shell: after how much silence it is asked all the same, milliseconds. @default 15_000 */
+  blindMs?: number;
 }
 
 export interface CommandResult {
@@ -57,7 +63,7 @@ const promptPatienceMs = 1000;
  * The end cannot be forged by printing it, because its nonce is made after the command has come to its end. And it cannot be
  * prevented: where there was no hint, because PROMPT_COMMAND was changed, or where what we typed was lost (a signal empties the
  * terminal's input), SilenceWatch sees in /proc that the shell waits at its prompt, and we ask (again). A line is typed again only
- * then, so no command runs twice. When the shell ends, its end is the command's.
+ * then, so no command runs twice. Where nobody can look, we ask after much silence. When the shell ends, its end is the command's.
  *
  * Only short lines are typed, so the limit of 4096 bytes on what is typed ahead is never met; the command's text goes through a
  * file that is this session's alone. Nothing depends on the terminal's settings: marks end in LF with or without CR.
@@ -70,7 +76,11 @@ export class ShellSession {
   readonly #holds = new Set<'consumer' | 'earlier'>();
   #transport: CommandTransport | undefined;
   #state: State = 'new';
-  #process: PtyProcess | undefined;
+  readonly #stopped = new AbortController();
+  #opening: Promise<unknown> | undefined;
+  #process: SessionProcess | undefined;
+  /** Its pid, as it sees itself. */
+  #shell: number | undefined;
   #start: ShellStart | undefined;
   #command: RunningCommand | undefined;
   #hasHook = true;
@@ -95,30 +105,31 @@ export class ShellSession {
     return this.#state !== 'idle' && this.#state !== 'running';
   }
 
-  /** Starts the shell, and ends it again when it does not become ready. Throws UserError when there is no pseudo-terminal. */
+  /** Starts the shell, and ends it again when it does not become ready. Throws what its process is opened with throws (UserError). */
   async start(): Promise<StartResult> {
     if (this.#state === 'stopped') return { kind: 'failed', reason: 'it was stopped' };
     if (this.#state !== 'new') throw new InternalError('a shell session is started once');
-    const { command, args, cwd, env, log, startTimeoutMs = 60_000, startFailures = [] } = this.#options;
-    if (which(command, env['PATH'] ?? '', cwd).kind === 'missing') {
+    const { log, blindMs, startTimeoutMs = 60_000, startFailures = [] } = this.#options;
+    const missing = this.#missing();
+    if (missing !== undefined) {
       this.#state = 'exited';
-      return { kind: 'failed', reason: `${command} was not found in PATH (${env['PATH'] ?? ''})` };
+      return { kind: 'failed', reason: missing };
     }
     this.#state = 'starting';
     this.#transport = this.#options.transport ?? new FileTransport();
-    const process = new PtyProcess(
-      { command, args, cwd, env },
-      { onData: (bytes) => this.#reader.push(bytes), onExit: (exit) => void this.#onExit(exit) },
-    );
-    this.#process = process;
+    const process = await this.#open();
+    if (this.#isStopped()) return { kind: 'failed', reason: 'it was stopped' };
     this.#start = new ShellStart({
       session: this.#session,
       spareDescriptors: process.spareDescriptors,
       terminal: this.#terminal(),
       timeoutMs: startTimeoutMs,
       failures: startFailures,
+      blindMs,
       log,
     });
+    // It may have ended already.
+    if (process.exit) void this.#onExit(process.exit);
     const result = await this.#start.result;
     this.#start = undefined;
     if (result.kind === 'failed') await this.stop();
@@ -172,6 +183,7 @@ export class ShellSession {
         consume,
         takeEarlier: () => (takesEarlier ? this.#earlier.take() : undefined),
         hasHook: this.#hasHook,
+        blindMs: this.#options.blindMs,
         log: this.#options.log,
       });
     } catch (error: unknown) {
@@ -199,9 +211,43 @@ export class ShellSession {
     return { exitCode, startedAt, finishedAt: unixSeconds(), ...(shellExit && { shellExit }) };
   }
 
+  /** What of a local command is not there. */
+  #missing(): string | undefined {
+    if ('open' in this.#options) return undefined;
+    const { command, env, cwd } = this.#options;
+    const path = env['PATH'] ?? '';
+    return which(command, path, cwd).kind === 'missing' ? `${command} was not found in PATH (${path})` : undefined;
+  }
+
+  async #open(): Promise<SessionProcess> {
+    const handlers: PtyHandlers = {
+      onData: (bytes) => this.#reader.push(bytes),
+      onExit: (exit) => void this.#onExit(exit),
+    };
+    const opening = this.#openWith(handlers);
+    this.#opening = opening;
+    try {
+      this.#process = await opening;
+      return this.#process;
+    } catch (error: unknown) {
+      if (!this.#isStopped()) this.#state = 'exited';
+      await this.#transport?.remove();
+      throw error;
+    }
+  }
+
+  async #openWith(handlers: PtyHandlers): Promise<SessionProcess> {
+    if ('open' in this.#options) return this.#options.open(handlers, this.#stopped.signal);
+    const { command, args, cwd, env } = this.#options;
+    return new PtyProcess({ command, args, cwd, env }, handlers);
+  }
+
   async #stop(graceMs: number): Promise<void> {
     this.#state = 'stopped';
     this.#start?.fail('it was stopped');
+    this.#stopped.abort();
+    // A failure is told by `start`.
+    await this.#opening?.catch(() => undefined);
     const left = (await this.#process?.stop(graceMs)) ?? [];
     if (left.length > 0) {
       this.#options.log.warn('Processes of the job could not be ended', { pids: left.map(({ pid }) => pid) });
@@ -224,6 +270,8 @@ export class ShellSession {
   }
 
   #mark(mark: Mark): void {
+    if (mark.kind === 'R') this.#shell = Number(mark.nonce);
+    if (!this.#isOfShell(mark)) return;
     if (mark.kind === 'P') {
       this.#isAtPrompt = true;
       this.#onPrompt?.();
@@ -232,10 +280,16 @@ export class ShellSession {
     this.#command?.mark(mark);
   }
 
+  /** False when another shell at our terminal has answered in its place. */
+  #isOfShell({ kind, nonce, text }: Mark): boolean {
+    if (kind === 'P') return Number(nonce) === this.#shell;
+    return kind !== 'E' || Number(text.split(' ')[1]) === this.#shell;
+  }
+
   #terminal(): SessionTerminal {
     return {
       type: (line) => this.#type(line),
-      look: () => this.#process?.look(),
+      look: () => this.#process?.look(this.#shell),
       leadsForeground: () => this.#process?.leadsForeground,
       hangUp: (group) => this.#process?.hangUp(group),
       pause: () => this.#hold('consumer'),
@@ -265,6 +319,10 @@ export class ShellSession {
     });
     clearTimeout(timer);
     this.#onPrompt = undefined;
+  }
+
+  #isStopped(): boolean {
+    return this.#state === 'stopped';
   }
 
   #isRunning(): boolean {

@@ -15,6 +15,7 @@ export interface ShellStartOptions {
   timeoutMs: number;
   /** A line like one of these ends the start. */
   failures: readonly RegExp[];
+  blindMs?: number | undefined;
   log: Pick<Logger, 'info' | 'warn'>;
 }
 
@@ -50,6 +51,11 @@ export class ShellStart {
         terminal.type(endOfFile);
       },
       hangUp: (group) => terminal.hangUp(group),
+      blind: () => {
+        terminal.type(endOfFile);
+        this.#setUp();
+      },
+      blindMs: options.blindMs,
     });
     this.#setUp();
   }

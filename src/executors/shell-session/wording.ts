@@ -13,10 +13,13 @@ import { randomBytes } from 'node:crypto';
  * up like that.
  *
  *     I  something that we have typed begins
- *     R  the shell has been set up; with the version of bash, "" for another shell
- *     P  the shell is about to show its prompt
+ *     R  the shell has been set up; with its pid, and with the version of bash, "" for another shell
+ *     P  the shell is about to show its prompt; with its pid
  *     S  a command begins; with the flags of the shell and where `set -x` writes to
- *     E  a command has ended; with its exit code
+ *     E  a command has ended; with its exit code and the pid of the shell
+ *
+ * The pids (as the shell itself sees them) tell it from another shell that a command has started at the same terminal, and that has its
+ * variables or reads what we type.
  */
 export type MarkKind = 'I' | 'R' | 'P' | 'S' | 'E';
 
@@ -54,7 +57,7 @@ export function setUpLine(session: string, spareDescriptors: readonly number[]):
   return ownLine(
     session,
     `\\builtin export PS1=''; \\builtin unset HISTFILE; IGNOREEOF=3; \\builtin bind 'set enable-bracketed-paste off'; ` +
-      `\\command stty -echo; case "$BASH_VERSION" in ?*) \\exec${close} ;; esac; \\builtin cd ~ || \\builtin :; \\command printf '\\001${session}R%s\\n' "$BASH_VERSION" >/dev/tty`,
+      `\\command stty -echo; case "$BASH_VERSION" in ?*) \\exec${close} ;; esac; \\builtin cd ~ || \\builtin :; \\command printf '\\001${session}R%s %s\\n' "$$" "$BASH_VERSION" >/dev/tty`,
   );
 }
 
@@ -64,7 +67,7 @@ export function setUpLine(session: string, spareDescriptors: readonly number[]):
  * jobs keeps `[1]+ Done …` of one command out of the next one's output.
  */
 export function hookLine(session: string): string {
-  const hook = `${print(session, 'P')} >/dev/tty; \\builtin jobs; ${closing}`.replaceAll("'", `'\\''`);
+  const hook = `${print(session, 'P%d')} "$$" >/dev/tty; \\builtin jobs; ${closing}`.replaceAll("'", `'\\''`);
   return ownLine(
     session,
     `\\builtin test "$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))" -ge 501 && PROMPT_COMMAND[99]='${hook}' || ` +
@@ -82,7 +85,7 @@ export function startLine(session: string, nonce: string, operand: string): stri
 
 /** Asks for the exit code of what ran last. */
 export function endLine(session: string, nonce: string): string {
-  return ` ${print(session, `E${nonce} %d`)} "$?" >/dev/tty; ${closing}\n`;
+  return ` ${print(session, `E${nonce} %d %d`)} "$?" "$$" >/dev/tty; ${closing}\n`;
 }
 
 /** A word that the shell takes as it is. */
