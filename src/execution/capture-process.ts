@@ -15,6 +15,8 @@ export interface CaptureOptions {
   signal: AbortSignal;
   /** It gets the umask of tools instead of ours: what it makes is the task's. @default false */
   isTool?: boolean;
+  /** What it reads from its standard input. @default nothing */
+  input?: string | Buffer;
 }
 
 /**
@@ -39,13 +41,15 @@ export function captureProcess(spec: ProcessSpec, options: CaptureOptions): Prom
       spawn(launch.command, launch.args, {
         cwd: spec.cwd,
         detached: true,
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
         ...launch.options,
       }),
     );
     child?.once('error', unstartable);
     // Where no descriptor was left for its pipes, the child has none.
-    if (child?.pid === undefined) return;
+    if (child?.pid === undefined || !child.stdout || !child.stderr) return;
+    child.stdin?.on('error', () => undefined); // It may end without having read its input.
+    child.stdin?.end(options.input);
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     let size = 0;
