@@ -11,8 +11,14 @@ export {
   type RouterOptions,
   type WebSocketHandler,
 } from './router.ts';
-export { proxySecrets, urlSecrets } from './proxy-settings.ts';
+export { proxyFor, proxySecrets, urlSecrets } from './proxy-settings.ts';
 export { shownServer, shownUrl } from './shown-url.ts';
 export { createTransport } from './transport.ts';
 export type { ClientCertificateOptions, HttpRequest, HttpResponse, HttpTransport, TransportOptions } from './types.ts';
+export {
+  openWebSocket,
+  type WebSocketClient,
+  type WebSocketClientOptions,
+  type WebSocketOpening,
+} from './websocket-client.ts';
 export type { WebSocketLimits, WebSocketPeer } from './websocket.ts';
