@@ -8,7 +8,8 @@ import { PrivateFiles } from './host-executor/private-files.ts';
 import { quoteWord } from './host-executor/quote-word.ts';
 import { authorizeKeys, ProfileLines, usualJumpPoint, writeJumpPoint } from './host-executor/remote-access.ts';
 import type { JobCommand, JobEvents, JobExecutor } from './job-executor.ts';
-import { ShellSession, type CommandResult } from './shell-session/index.ts';
+import { ShellSession } from './shell-session/index.ts';
+import { showCommand, showWork } from './show-step.ts';
 
 export interface HostExecutorOptions {
   events: JobEvents;
@@ -88,11 +89,11 @@ export class HostExecutor implements JobExecutor {
   }
 
   exportVariables(job: readonly EncodedVariable[], host: readonly { name: string; value: string }[]): Promise<number> {
-    return this.#bracket('Exporting environment variables', () => this.#export(job, host));
+    return showWork('Exporting environment variables', this.#options, () => this.#export(job, host));
   }
 
   injectFiles(files: readonly JobFile[]): Promise<number> {
-    return this.#bracket('Injecting Files', async () => {
+    return showWork('Injecting Files', this.#options, async () => {
       for (const file of files) {
         if (this.#stopping) return 1;
         const exitCode = await this.#inject(file);
@@ -102,21 +103,8 @@ export class HostExecutor implements JobExecutor {
     });
   }
 
-  async run({ directive, alias = '', warning = '' }: JobCommand): Promise<number> {
-    const { events } = this.#options;
-    const shown = alias === '' ? directive : alias;
-    events.commandStarted(shown);
-    if (alias !== '') events.output(`Running: ${directive}\n`);
-    if (warning !== '') events.output(`Warning: ${warning}\n`);
-    const now = this.#now();
-    let result: CommandResult = { exitCode: 1, startedAt: now, finishedAt: now };
-    try {
-      result = (await this.#session?.run(directive, { onOutput: (text) => events.output(text) })) ?? result;
-    } finally {
-      const { exitCode, startedAt, finishedAt } = result;
-      events.commandFinished({ directive: shown, exitCode, startedAt, finishedAt });
-    }
-    return result.exitCode;
+  run(command: JobCommand): Promise<number> {
+    return showCommand(command, this.#options, this.#session);
   }
 
   async evaluate(directive: string): Promise<{ output: string; exitCode: number }> {
@@ -171,20 +159,6 @@ export class HostExecutor implements JobExecutor {
     return exitCode;
   }
 
-  /** Work that is shown like a command. Its end is always shown, too. */
-  async #bracket(directive: string, work: () => Promise<number>): Promise<number> {
-    const { events } = this.#options;
-    events.commandStarted(directive);
-    const startedAt = this.#now();
-    let exitCode = 1;
-    try {
-      exitCode = await work();
-    } finally {
-      events.commandFinished({ directive, exitCode, startedAt, finishedAt: this.#now() });
-    }
-    return exitCode;
-  }
-
   async #stop(): Promise<void> {
     const { logger, hurry } = this.#options;
     const onHurry = (): void => void this.#session?.stop(0);
@@ -205,10 +179,5 @@ export class HostExecutor implements JobExecutor {
   #home(): string {
     const home = this.#options.env['HOME'] ?? '';
     return home === '' ? userInfo().homedir : home;
-  }
-
-  /** Whole Unix seconds. */
-  #now(): number {
-    return Math.floor(this.#options.clock.now() / 1000);
   }
 }
