@@ -18,7 +18,15 @@ try {
     platform: 'node',
     format: 'cjs',
     mainFields: ['module', 'main'],
-    external: ['typescript', 'ts-node', 'tsx', '@napi-rs/keyring', '@kubernetes/client-node', 'bufferutil', 'utf-8-validate'],
+    external: [
+      'typescript',
+      'ts-node',
+      'tsx',
+      '@napi-rs/keyring',
+      '@kubernetes/client-node',
+      'bufferutil',
+      'utf-8-validate',
+    ],
     define: { 'import.meta.url': '__importMetaUrl', 'import.meta.dirname': '__dirname' },
     banner: { js: "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
     // What commands load when they run is not needed to describe them.

@@ -18,7 +18,9 @@ const lockFile = join(cacheDirectory, 'setup.lock');
 const shells = ['bash', 'zsh', 'fish'];
 const ssh = ['ssh', 'ssh-keygen', 'sshd', 'sshpass'];
 const keychain = ['dbus-daemon', 'gnome-keyring-daemon'];
-export const testTools = ['git', 'python3', 'openssl', 'ansible-playbook', 'tinyproxy', ...shells, ...ssh, ...keychain];
+const containers = ['docker', 'dockerd', 'docker-compose', 'docker-registry', 'debootstrap', 'kubectl'];
+const others = ['git', 'python3', 'openssl', 'ansible-playbook', 'tinyproxy'];
+export const testTools = [...others, ...shells, ...ssh, ...keychain, ...containers];
 
 /**
  * Brings the checkout to where `./bin/semaphore` works, and the machine to where `tools` are there if that can be done.

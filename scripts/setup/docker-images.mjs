@@ -3,12 +3,13 @@
 // engine as a cache. `node scripts/setup/docker-images.mjs [busybox] [debian] [ansible]` makes what is missing.
 import { execFile } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { run } from './command.mjs';
 import { StepError } from './console.mjs';
+import { engineDirectory } from './docker-engine.mjs';
 import { withLock } from './lock.mjs';
 import { findTool } from './tools.mjs';
 
@@ -29,13 +30,11 @@ const makers = { busybox: makeBusybox, debian: makeDebian, ansible: makeAnsible 
 
 export const imageNames = Object.keys(makers);
 
-/** One build at a time on the machine, whichever checkout or test process asks. */
-export const engineDirectory = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'semaphore-development');
-
 /** Makes the images `semaphore-test/<name>` that are not in the engine, and returns the names of those. Throws StepError. */
 export async function ensureImages(names = imageNames) {
   if ((await missingOf(names)).length === 0) return [];
   const made = [];
+  // One build at a time on the machine, whichever checkout or test process asks.
   await withLock(join(engineDirectory, 'images.lock'), async () => {
     // ansible is debian and a layer.
     const wanted = names.includes('ansible') ? [...new Set(['debian', ...names])] : names;

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { run } from './command.mjs';
@@ -19,6 +20,29 @@ const tools = {
   'dbus-daemon': { apt: ['dbus-daemon', 'dbus'], dnf: 'dbus-daemon', apk: 'dbus', brew: 'dbus' },
   'gnome-keyring-daemon': { apt: ['gnome-keyring'], dnf: 'gnome-keyring', apk: 'gnome-keyring', brew: 'gnome-keyring' },
   sshpass: { apt: ['sshpass'], dnf: 'sshpass', apk: 'sshpass', brew: 'sshpass' },
+  docker: { apt: ['docker-cli', 'docker.io'], dnf: 'moby-engine', apk: 'docker-cli', brew: 'docker' },
+  dockerd: { apt: ['docker.io'], dnf: 'moby-engine', apk: 'docker-engine', brew: 'colima' },
+  'docker-compose': {
+    apt: ['docker-compose'],
+    dnf: 'docker-compose',
+    apk: 'docker-cli-compose',
+    brew: 'docker-compose',
+  },
+  'docker-registry': {
+    apt: ['docker-registry'],
+    dnf: 'docker-distribution',
+    apk: 'docker-registry',
+    brew: 'distribution',
+  },
+  debootstrap: { apt: ['debootstrap'], dnf: 'debootstrap', apk: 'debootstrap', brew: 'debootstrap' },
+  kubectl: { apt: ['kubernetes-client', 'kubectl'], dnf: 'kubernetes-client', apk: 'kubectl', brew: 'kubernetes-cli' },
+};
+
+/** What starts with the machine, or at once, when the package of a tool is installed. The tests need none of them. */
+const services = {
+  sshd: ['ssh.service', 'ssh.socket'],
+  dockerd: ['docker.service', 'docker.socket', 'containerd.service'],
+  'docker-registry': ['docker-registry.service'],
 };
 
 const managers = [
@@ -42,13 +66,21 @@ export function findTool(name) {
  * elsewhere. Returns the line for the person and the commands that are still missing; only Ctrl-C is an error.
  */
 export async function installTools(wanted) {
-  const missing = () => wanted.filter((name) => findTool(name) === undefined);
+  const missing = () => wanted.filter((name) => !isThere(name));
   const before = missing();
   if (before.length === 0) return { text: wanted.join(', '), missing: [] };
   const problem = await install(before);
   const after = missing();
   if (after.length === 0) return { text: `installed ${before.join(', ')}`, missing: [] };
   return { text: `missing: ${after.join(', ')}. ${problem ?? advice(after)}`, warn: true, missing: after };
+}
+
+/** Compose may be a program or a plug-in of the docker command, and an engine that answers may run anywhere. */
+const elsewhere = { 'docker-compose': ['compose', 'version'], dockerd: ['version'] };
+
+function isThere(name) {
+  if (findTool(name) !== undefined) return true;
+  return elsewhere[name] !== undefined && spawnSync('docker', elsewhere[name], { stdio: 'ignore' }).status === 0;
 }
 
 async function install(names) {
@@ -59,7 +91,7 @@ async function install(names) {
     await run('apt-get', [...apt, 'update'], { title: 'apt-get update', env });
     const packages = new Set();
     for (const name of names) packages.add(await knownPackage(tools[name].apt));
-    await withoutServices(names.includes('sshd'), () =>
+    await withoutServices(names, () =>
       run('apt-get', [...apt, 'install', '--yes', '--no-install-recommends', ...packages], {
         title: 'apt-get install',
         env,
@@ -86,20 +118,25 @@ async function knownPackage(candidates) {
 }
 
 /**
- * The tests start an sshd of their own on loopback; installing the package must not open port 22 of the machine. Debian
- * asks policy-rc.d before it starts a service, and a service that is not enabled stays off after a restart, too.
+ * The tests start an sshd, a Docker engine and registries of their own; installing the packages must not start others, nor open port 22 of
+ * the machine. Debian asks policy-rc.d before it starts a service, and a service that is not enabled stays off after a restart, too.
+ * Those that were there before stay as they are.
  */
-async function withoutServices(needed, work) {
+async function withoutServices(names, work) {
+  const isKnown = (unit) =>
+    existsSync(join('/lib/systemd/system', unit)) || existsSync(join('/etc/systemd/system', unit));
+  const units = names.flatMap((name) => services[name] ?? []).filter((unit) => !isKnown(unit));
   const policy = '/usr/sbin/policy-rc.d';
-  const ours = needed && !existsSync(policy);
+  const ours = units.length > 0 && !existsSync(policy);
   if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
     await work();
   } finally {
     if (ours) rmSync(policy, { force: true });
   }
-  if (needed && existsSync('/run/systemd/system')) {
-    await run('systemctl', ['disable', 'ssh.service', 'ssh.socket'], { title: 'systemctl disable ssh' });
+  const added = units.filter(isKnown);
+  if (added.length > 0 && existsSync('/run/systemd/system')) {
+    await run('systemctl', ['disable', ...added], { title: 'systemctl disable' });
   }
 }
 
