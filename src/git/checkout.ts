@@ -34,7 +34,7 @@ export async function checkout(
   host: GitHost,
   options: { clock?: Clock } = {},
 ): Promise<CheckoutResult> {
-  return await host.once(request.keyPrefix, () => performCheckout(request, host, options));
+  return await host.once(request.keyPrefix, (inner) => performCheckout(request, inner, options));
 }
 
 async function performCheckout(

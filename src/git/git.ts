@@ -13,12 +13,23 @@ export class Git {
   readonly #request: CheckoutRequest;
   readonly #host: GitHost;
   readonly #env: Readonly<Record<string, string>>;
-  readonly #counts = new Map<string, number>();
+  readonly #counts: Map<string, number>;
 
-  constructor(request: CheckoutRequest, host: GitHost, env: Readonly<Record<string, string>>) {
+  constructor(
+    request: CheckoutRequest,
+    host: GitHost,
+    env: Readonly<Record<string, string>>,
+    counts = new Map<string, number>(),
+  ) {
     this.#request = request;
     this.#host = host;
     this.#env = env;
+    this.#counts = counts;
+  }
+
+  /** The same by another host, the one of some work that is done once. */
+  on(host: GitHost): Git {
+    return new Git(this.#request, host, this.#env, this.#counts);
   }
 
   /** Runs git with its output live in the log. `name` is part of the step's key. */

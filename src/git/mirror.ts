@@ -126,10 +126,12 @@ async function fetchCommit(context: MirrorContext): Promise<GitOutcome<ResolvedR
 
 /** Finds the revision in the mirror as it is at this moment; `when` names the moment. */
 function resolve(context: MirrorContext, when: string): Promise<GitOutcome<ResolvedRevision | undefined>> {
-  return context.host.once(keyOf(context, `revision-${when}`), () => resolveNow(context));
+  return context.host.once(keyOf(context, `revision-${when}`), (inner) =>
+    resolveNow(context.git.on(inner), context.request),
+  );
 }
 
-async function resolveNow({ git, request }: MirrorContext): Promise<GitOutcome<ResolvedRevision | undefined>> {
+async function resolveNow(git: Git, request: CheckoutRequest): Promise<GitOutcome<ResolvedRevision | undefined>> {
   const { mirror, revision } = request;
   const { name, kind } = revision;
   const branch = kind === 'branch' ? name : undefined;

@@ -18,8 +18,11 @@ export interface GitHost {
   /** The end of what the step with this key wrote to the log. */
   tail(key: string): Promise<string>;
   log(line: string): void;
-  /** Does something once, also when another process plays the checkout again: what it resolved with is given back then. */
-  once<Value>(key: string, work: () => Promise<Value>): Promise<Value>;
+  /**
+   * Does something once, also when another process plays the checkout again: what it resolved with is given back then. The work
+   * asks what it needs of the host that it is given.
+   */
+  once<Value>(key: string, work: (host: GitHost) => Promise<Value>): Promise<Value>;
   /** True when an earlier process began the task. */
   readonly resumed: boolean;
 }

@@ -33,6 +33,7 @@ export class TaskWatch {
       ...host,
       run: (step) => this.#during(step.phase, () => host.run(step)),
       capture: (step) => this.#during(step.phase, () => host.capture(step)),
+      once: (key, work) => host.once(key, (inner) => work(this.watched(inner))),
     };
   }
 

@@ -61,9 +61,10 @@ export interface TaskHost {
    * Does `work` once in the life of the task, also when the runner is killed and another process takes the task up: what it
    * resolved with is recorded, encrypted, and given back when the task is played again. For everything that must not be done
    * twice, or that a running step depends on: paths, ports, random names. `key` is unique within the task and the same on every
-   * replay; the value must survive JSON.
+   * replay; the value must survive JSON. What the work itself runs, says and does once, it does through the host that it is given: that
+   * is how the record knows what not to expect again.
    */
-  once<Value>(key: string, work: () => Promise<Value>): Promise<Value>;
+  once<Value>(key: string, work: (host: TaskHost) => Promise<Value>): Promise<Value>;
   /** True when an earlier process began this task and this one plays it again up to where that one was (architecture, decision 1). */
   readonly resumed: boolean;
   /** True when the step with this key was running when the earlier process ended. */

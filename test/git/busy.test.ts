@@ -64,8 +64,7 @@ it('locks of a checkout that was ended with its runner are gone without a word',
   await room.run();
   const locks = ['index', 'HEAD', 'refs/heads/main'].map((name) => join(room.tree, '.git', `${name}.lock`));
   for (const lock of locks) writeFileSync(lock, '');
-  const host = await testTaskHost();
-  const { lines, result } = await room.run({ host: { ...host, host: { ...host.host, resumed: true } } });
+  const { lines, result } = await room.run({ host: await testTaskHost(undefined, true) });
   expect(result).toEqual({ kind: 'done', commit: { hash, message: 'one' } });
   expect(lines.join('\n')).not.toContain('lock');
 });

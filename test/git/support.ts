@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkout, type CheckoutRequest, type CheckoutResult } from '../../src/git/index.ts';
+import { checkout, type CheckoutRequest, type CheckoutResult, type GitHost } from '../../src/git/index.ts';
 import type { Clock } from '../../src/lib/index.ts';
+import type { TaskHost } from '../../src/tasks/index.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { testTaskHost, type TestTaskHost } from '../support/task-host.ts';
 
@@ -52,21 +53,20 @@ export function checkouts(url: string): Checkouts {
         stop: { signal: 'SIGTERM', graceMs: 1000 },
         ...changes,
       };
-      const { host: room } = task;
-      const result = await checkout(
-        request,
-        {
-          signal: room.signal,
-          run: (step) => room.run({ ...step, phase: 'clone' }),
-          capture: (step) => room.capture({ ...step, phase: 'clone' }),
-          tail: (key) => room.tail(key),
-          log: (line) => room.log(line),
-          once: (key, work) => room.once(key, work),
-          resumed: room.resumed,
-        },
-        clock ? { clock } : {},
-      );
+      const result = await checkout(request, gitHost(task.host), clock ? { clock } : {});
       return { result, lines: task.lines(), task };
     },
+  };
+}
+
+function gitHost(host: TaskHost): GitHost {
+  return {
+    signal: host.signal,
+    run: (step) => host.run({ ...step, phase: 'clone' }),
+    capture: (step) => host.capture({ ...step, phase: 'clone' }),
+    tail: (key) => host.tail(key),
+    log: (line) => host.log(line),
+    once: (key, work) => host.once(key, (inner) => work(gitHost(inner))),
+    resumed: host.resumed,
   };
 }

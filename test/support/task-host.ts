@@ -22,8 +22,8 @@ export interface TestTaskHost {
   stop(): void;
 }
 
-/** `onStep` sees each step before it starts. */
-export async function testTaskHost(onStep: (step: Step) => void = () => {}): Promise<TestTaskHost> {
+/** `onStep` sees each step before it starts; `resumed`: as if a process before this one had begun the task, and done nothing yet. */
+export async function testTaskHost(onStep: (step: Step) => void = () => {}, resumed = false): Promise<TestTaskHost> {
   const root = join(tempDir(), 'jobs');
   const directory = await JobDirectory.create(root, 1, '{}', Seal.fromToken('test'));
   const abort = new AbortController();
@@ -44,6 +44,7 @@ export async function testTaskHost(onStep: (step: Step) => void = () => {}): Pro
     directory,
     processes,
     signal: abort.signal,
+    resumed,
     addSecret: (value) => seen.secrets.push(value),
     setStatus: (status) => seen.statuses.push(status),
     setCommit: (commit) => seen.commits.push(commit),
@@ -61,9 +62,15 @@ export async function testTaskHost(onStep: (step: Step) => void = () => {}): Pro
     onStep(step);
     return step;
   };
+  const noting = (host: TaskHost): TaskHost => ({
+    ...host,
+    run: (one) => host.run(note(one)),
+    capture: (one) => host.capture(note(one)),
+    once: (key, work) => host.once(key, (inner) => work(noting(inner))),
+  });
   return {
     ...seen,
-    host: { ...local, run: (step) => local.run(note(step)), capture: (step) => local.capture(note(step)) },
+    host: noting(local),
     lines: () => {
       const text = readFileSync(directory.logPath, 'utf8').replace(/\n$/, '');
       return text === '' ? [] : text.split('\n');

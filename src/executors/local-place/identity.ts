@@ -112,6 +112,7 @@ export function hostAs(host: TaskHost, identity: Identity): TaskHost {
     run: (step) => host.run({ ...step, ...identity }),
     capture: (step) => host.capture({ ...step, ...identity }),
     assist: (spec) => host.assist({ ...spec, ...identity }),
+    once: (key, work) => host.once(key, (inner) => work(hostAs(inner, identity))),
   };
 }
 

@@ -60,7 +60,7 @@ function gitHost(host: TaskHost): GitHost {
     capture: (step) => host.capture({ ...step, phase: 'clone' }),
     tail: (key) => host.tail(key),
     log: (line) => host.log(line),
-    once: (key, work) => host.once(key, work),
+    once: (key, work) => host.once(key, (inner) => work(gitHost(inner))),
     resumed: host.resumed,
   };
 }

@@ -100,7 +100,10 @@ function withPoints(
       return await local.run(step);
     },
     capture: async (step) => (point(), await local.capture(step)),
-    once: async (key, work) => (point(), await local.once(key, work)),
+    once: async (key, work) => (
+      point(),
+      await local.once(key, (inner) => work(withPoints(inner, directory, kill, points)))
+    ),
     log: (line) => (point(), local.log(line)),
     setStatus: (status) => (point(), local.setStatus(status)),
     setCommit: (commit) => (point(), local.setCommit(commit)),

@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { join as joinThere } from 'node:path/posix';
 import { InternalError } from '../../../lib/index.ts';
+import type { TaskContext } from '../../context.ts';
 import { TaskStopped } from '../../problem.ts';
-import type { TaskFiles } from '../../types.ts';
+import type { TaskFiles, TaskHost } from '../../types.ts';
 import type { AppInput } from '../app.ts';
 
 const pluginName = 'semaphore_outputs.py';
@@ -23,7 +24,8 @@ export async function outputsPluginVariables(
   if (!input.outputs) return {};
   const { place } = input.context;
   await place.writePrivate(pluginName, await readFile(pluginPath(), 'utf8'));
-  const configured = async (): Promise<string | null> => (await configuredPath(input, env, cwd)) ?? null;
+  const configured = async (host: TaskHost): Promise<string | null> =>
+    (await configuredPath(input.context, host, env, cwd)) ?? null;
   const others =
     env[pathVariable] ?? (await input.context.host.once('callback-plugins', configured)) ?? defaultPath(env);
   return { [pathVariable]: `${others}:${place.privateDirectory}` };
@@ -49,12 +51,13 @@ function defaultPath(env: Readonly<Record<string, string>>): string {
  * relative to; it takes a second to say so, and is asked only when a file mentions the setting.
  */
 async function configuredPath(
-  { context }: AppInput,
+  context: TaskContext,
+  host: TaskHost,
   env: Readonly<Record<string, string>>,
   cwd: string,
 ): Promise<string | undefined> {
   if (!(await isMentioned(context.files, env, cwd))) return undefined;
-  const { result, stdout } = await context.host.capture({
+  const { result, stdout } = await host.capture({
     key: 'ansible-config',
     phase: 'prepare',
     command: 'ansible-config',

@@ -1,5 +1,6 @@
 import type { TaskContext } from '../../context.ts';
 import { TaskProblem, TaskStopped } from '../../problem.ts';
+import type { TaskHost } from '../../types.ts';
 
 /** The first ansible-core that reads passwords from files; older ones only ask a terminal for them. */
 const needed = { major: 2, minor: 12 };
@@ -18,7 +19,10 @@ export async function requirePasswordFiles(
   env: Readonly<Record<string, string>>,
   cwd: string,
 ): Promise<void> {
-  const version = await context.host.once('ansible-version', async () => (await versionOf(context, env, cwd)) ?? null);
+  const version = await context.host.once(
+    'ansible-version',
+    async (inner) => (await versionOf(context, inner, env, cwd)) ?? null,
+  );
   const [major = needed.major, minor = needed.minor] =
     version?.split('.').map((part) => Number.parseInt(part, 10)) ?? [];
   if (major > needed.major || (major === needed.major && minor >= needed.minor)) return;
@@ -31,6 +35,7 @@ export async function requirePasswordFiles(
 
 async function versionOf(
   context: TaskContext,
+  host: TaskHost,
   env: Readonly<Record<string, string>>,
   cwd: string,
 ): Promise<string | undefined> {
@@ -39,7 +44,7 @@ async function versionOf(
   if (!executable) return undefined;
   const file = `${executable.path} ${executable.version}`;
   if (known.has(file)) return known.get(file);
-  const { result, stdout } = await context.host.capture({
+  const { result, stdout } = await host.capture({
     key: 'ansible-version',
     phase: 'prepare',
     command,

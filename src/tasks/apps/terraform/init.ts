@@ -28,7 +28,7 @@ export async function runInit(tool: Tool, params: TerraformTaskParams, extra: re
   ];
   for (let number = 1; ; number += 1) {
     const key = number === 1 ? 'init' : `init-${number}`;
-    const { lostInput, output, result, unanswered } = await host.once(key, () => attempt(tool, key, args));
+    const { lostInput, output, result, unanswered } = await host.once(key, (inner) => attempt(tool, inner, key, args));
     if (output !== undefined && lostInput) {
       host.log(`${tool.name} init is run again: the runner that it asked has ended.`);
       continue;
@@ -51,8 +51,7 @@ interface Attempt {
   lostInput: boolean;
 }
 
-async function attempt(tool: Tool, key: string, args: readonly string[]): Promise<Attempt> {
-  const { host } = tool.input.context;
+async function attempt(tool: Tool, host: TaskHost, key: string, args: readonly string[]): Promise<Attempt> {
   const lostInput = host.wasInterrupted(key);
   const stdin = new PassThrough();
   const over = new AbortController();
@@ -85,7 +84,7 @@ class NotRecorded extends Error {}
 /** Resolves when the tool has ended, or with it when there is nothing more that it could ask. */
 async function answerQuestions(questions: Questions): Promise<'done' | 'unanswered'> {
   const { host, key, lostInput, over, stdin } = questions;
-  const once = <Value>(name: string, work: () => Promise<Value>): Promise<Value> =>
+  const once = <Value>(name: string, work: (inner: TaskHost) => Promise<Value>): Promise<Value> =>
     host.once(`${key}-${name}`, lostInput ? () => Promise.reject(new NotRecorded()) : work);
   try {
     for (let number = 1; ; number += 1) {
@@ -97,7 +96,7 @@ async function answerQuestions(questions: Questions): Promise<'done' | 'unanswer
         return 'done';
       }
       host.log('Waiting for a decision: confirm this to answer "yes", reject it to answer "no".');
-      const decision = await once(`answer-${number}`, () => Promise.race([decided(host), aborted(over)]));
+      const decision = await once(`answer-${number}`, (inner) => Promise.race([decided(inner), aborted(over)]));
       if (decision === 'none') {
         stdin.end();
         return 'unanswered';
