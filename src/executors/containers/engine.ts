@@ -42,6 +42,8 @@ export interface TaskContainers {
   readonly name: string;
   /** Runs a process in one of the containers, as its user, without a terminal. Never rejects. */
   exec(role: ContainerRole, request: ExecRequest): Promise<ExecResult>;
+  /** What is to be said of the limits that the task has met, one sentence each. Never rejects. Left out where there are no limits. */
+  hits?(): Promise<string[]>;
   /**
    * Ends everything that runs in them (TERM, at most `graceMs`, KILL) and removes them with their volumes. Safe at any
    * moment and twice, also for containers that are only half made. Rejects (UserError) when something is left.
