@@ -165,7 +165,8 @@ export class RunningCommand {
     this.#options.log.info(
       'The command has been silent for long, and nobody can look what it does: it gets the end of its input',
     );
-    this.#options.terminal.type(endOfFile);
+    // Before the command begins, nobody but the shell can be there.
+    if (this.#phase !== 'typed') this.#options.terminal.type(endOfFile);
     this.#askForEnd();
   }
 
