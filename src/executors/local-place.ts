@@ -69,6 +69,7 @@ async function readyPlace(
     files: localFiles(owner),
     baseEnv,
     ssh: config.ssh,
+    toolsAt: "on the runner's machine",
     privateDirectory: directories.private,
     writePrivate: (name, content) => withHint(directories.writePrivate(name, content)),
     takeHome: (repositoryId, templateId) => {

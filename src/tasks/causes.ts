@@ -1,4 +1,5 @@
 import { terraformCauses } from './apps/terraform/causes.ts';
+import { onTheMachine } from './tools-at.ts';
 
 /** A common cause of a failed step, found by what the tool wrote last. `docs/failures.md` is made from this table. */
 export interface KnownCause {
@@ -58,7 +59,7 @@ export const knownCauses: readonly KnownCause[] = [
     tools: ansible,
     pattern: /you must install the sshpass program/i,
     cause: 'logging in with a password needs sshpass, which is not installed',
-    hint: "Install sshpass on the runner's machine, or use an SSH key.",
+    hint: `Install sshpass ${onTheMachine}, or use an SSH key.`,
   },
   {
     id: 'become-password',
@@ -150,7 +151,7 @@ export const knownCauses: readonly KnownCause[] = [
     tools: ansible,
     pattern: /unrecognized arguments: .*--(?:connection|become)-password-file/i,
     cause: 'this Ansible is too old to be given passwords safely',
-    hint: "Install ansible-core 2.12 or newer on the runner's machine.",
+    hint: `Install ansible-core 2.12 or newer ${onTheMachine}.`,
   },
   {
     id: 'wrong-interpreter',
@@ -172,14 +173,14 @@ export const knownCauses: readonly KnownCause[] = [
     tools: [],
     pattern: /(?:^|\n)[^\n]*?line \d+: ([^\s:]+): command not found/,
     cause: 'the script calls $1, which is not installed',
-    hint: "Install it on the runner's machine, or add its directory to the PATH of tasks.",
+    hint: `Install it ${onTheMachine}, or add its directory to the PATH of tasks.`,
   },
   {
     id: 'python-module',
     tools: [],
     pattern: /ModuleNotFoundError: No module named '([^']+)'/,
     cause: 'the Python module $1 is not installed',
-    hint: "Install it for the Python that runs the script on the runner's machine.",
+    hint: `Install it for the Python that runs the script ${onTheMachine}.`,
   },
   {
     id: 'python-syntax',

@@ -1,7 +1,8 @@
 import type { ProcessResult } from '../execution/index.ts';
 import { assertNever, codeOf, messageOf, shortageHint, UserError } from '../lib/index.ts';
 import { findCause } from './causes.ts';
-import type { Phase, Step, TaskHost } from './types.ts';
+import { hintFor, onTheMachine } from './tools-at.ts';
+import type { Phase, Step, TaskHost, TaskPlace } from './types.ts';
 
 /** Thrown inside this room when a task cannot go on; `runTask` turns it into the last line of the task's log. */
 export class TaskProblem extends Error {
@@ -32,10 +33,10 @@ export async function withFiles<T>(phase: Phase, what: string, work: () => Promi
   }
 }
 
-/** The one line that ends the log of a failed task: phase, cause, hint. */
-export function reasonOf(problem: TaskProblem): string {
+/** The one line that ends the log of a failed task: phase, cause, hint; `place` is where it ran, if it came to that. */
+export function reasonOf(problem: TaskProblem, place?: TaskPlace): string {
   const cause = /[.!?]$/.test(problem.message) ? problem.message : `${problem.message}.`;
-  return `Task failed in ${problem.phase}: ${cause}${problem.hint === undefined ? '' : ` ${problem.hint}`}`;
+  return `Task failed in ${problem.phase}: ${cause}${problem.hint === undefined ? '' : ` ${hintFor(problem.hint, place)}`}`;
 }
 
 export interface Explanation {
@@ -105,7 +106,7 @@ export function requireSuccess(
 function unstartableHint(tool: string, code: string): string {
   switch (code) {
     case 'ENOENT':
-      return `Install ${packageOf(tool)} on the runner's machine, add its directory to the runner's PATH, or set apps.<name>.path.`;
+      return `Install ${packageOf(tool)} ${onTheMachine}, add its directory to the PATH of tasks, or set apps.<name>.path.`;
     case 'EACCES':
       return 'Make the file executable.';
     case 'E2BIG':

@@ -43,7 +43,7 @@ export async function runTask(input: RunTaskInput): Promise<TaskOutcome> {
     return { kind: 'success', outputs: await runIn(place, secrets, input) };
   } catch (error: unknown) {
     if (error instanceof TaskStopped || host.signal.aborted) return { kind: 'stopped' };
-    if (error instanceof TaskProblem) return { kind: 'failed', reason: reasonOf(error) };
+    if (error instanceof TaskProblem) return { kind: 'failed', reason: reasonOf(error, place) };
     throw error;
   } finally {
     await place?.close().catch((error: unknown) => {

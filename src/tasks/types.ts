@@ -138,6 +138,8 @@ export interface TaskPlace {
   readonly baseEnv: Readonly<Record<string, string>>;
   /** As configured, with the paths that the administrator's files have here. */
   readonly ssh: SshConfig;
+  /** Where the tools are, for people who miss one: "on the runner's machine", "in the image debian:12". */
+  readonly toolsAt: string;
   /** 0700, for what belongs to this task alone; gone with it. */
   readonly privateDirectory: string;
   /** Writes a file into the private directory, mode 0600, unless an earlier process has. Returns its path. */

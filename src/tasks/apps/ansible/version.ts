@@ -1,5 +1,6 @@
 import type { TaskContext } from '../../context.ts';
 import { TaskProblem, TaskStopped } from '../../problem.ts';
+import { onTheMachine } from '../../tools-at.ts';
 import type { TaskHost } from '../../types.ts';
 
 /** The first ansible-core that reads passwords from files; older ones only ask a terminal for them. */
@@ -29,7 +30,7 @@ export async function requirePasswordFiles(
   throw new TaskProblem(
     'prepare',
     `the keys of the inventory have passwords, and this Ansible cannot be given any: it is ${version}, and ansible-core ${needed.major}.${needed.minor} or newer is needed`,
-    "Install a newer ansible-core on the runner's machine, or use an SSH key without a become password.",
+    `Install a newer ansible-core ${onTheMachine}, or use an SSH key without a become password.`,
   );
 }
 

@@ -1,4 +1,5 @@
 import type { KnownCause } from '../../causes.ts';
+import { onTheMachine } from '../../tools-at.ts';
 
 const tools = ['terraform', 'tofu', 'terragrunt'] as const;
 
@@ -51,7 +52,7 @@ export const terraformCauses: readonly KnownCause[] = [
     tools,
     pattern: /Unsupported (?:Terraform|OpenTofu) Core version/,
     cause: 'the configuration wants another version of the tool',
-    hint: "Install that version on the runner's machine, or set apps.<name>.path to it.",
+    hint: `Install that version ${onTheMachine}, or set apps.<name>.path to it.`,
   },
   {
     id: 'terraform-workspace-variable',
