@@ -1,4 +1,5 @@
 import { ConfigError } from '../lib/index.ts';
+import { imagePattern } from './image-pattern.ts';
 
 export interface HostVariable {
   name: string;
@@ -29,12 +30,18 @@ export function parseFiles(items: readonly string[]): FileInjection[] {
   });
 }
 
+/** As Kubernetes has them: an optional prefix that is a domain, and words of letters, digits, `-`, `_` and `.`. */
+const labelKey = /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?$/;
+const labelValue = /^(?:[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?)?$/;
+
 /** Of the same key the last one counts. */
 export function parseLabels(items: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     items.map((item) => {
       const [key = '', value = '', ...more] = item.split('=');
-      if (!item.includes('=') || more.length > 0) throw refused('kubernetes-labels', item, 'label', 'KEY=VALUE');
+      if (more.length > 0 || !item.includes('=') || !labelKey.test(key) || !labelValue.test(value)) {
+        throw refused('kubernetes-labels', item, 'label', 'KEY=VALUE, both as Kubernetes allows them in labels');
+      }
       return [key, value];
     }),
   );
@@ -49,8 +56,7 @@ export function checkPatterns(items: readonly string[]): readonly string[] {
 
 function isPattern(text: string): boolean {
   try {
-    // A leading `(?i)` is the one flag that JavaScript spells otherwise.
-    return RegExp(text.replace(/^\(\?i\)/, '')) instanceof RegExp;
+    return imagePattern(text) instanceof RegExp;
   } catch {
     return false;
   }

@@ -6,7 +6,9 @@ export { loadAgentOptions, type AgentOptions, type LoadAgentOptions } from './ag
 export { loadServeOptions, serveKeyTable, type ServeOptions } from './agent-serve-options.ts';
 export { describeConfig, type DescribedKey } from './describe.ts';
 export type { DockerExecutorConfig, ExecutorConfig, KubernetesExecutorConfig } from './executor-types.ts';
+export { imagePattern } from './image-pattern.ts';
 export { expectationOf, runnerKeyTable, type ConfigKey, type KeyTable, type SchemaNode } from './key-table.ts';
+export { parseKubernetesYaml } from './kubernetes-yaml.ts';
 export { loadRunnerConfig, type LoadedConfig, type LoadRunnerConfigOptions } from './load.ts';
 export { changeConfigFile, changedText, type ConfigChange } from './rewrite.ts';
 export type { AppConfig, ProcessConfig, RunnerConfig, RunnerSection, SshConfig, TaskLimits } from './types.ts';
