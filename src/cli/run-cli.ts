@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { messageOf, UserError, withoutUrlCredentials } from '../lib/index.ts';
 import { normaliseArgv } from './argv.ts';
 import { toFailure } from './errors.ts';
@@ -71,9 +72,20 @@ async function dispatch(words: readonly string[], { root, version, commands }: R
   const [{ run }, { settings }] = await Promise.all([import('@oclif/core/run'), import('@oclif/core/settings')]);
   // With NODE_ENV=development in the environment it would look for a TypeScript compiler.
   settings.enableAutoTranspile = false;
+  nameShell();
   // Nothing in a user's home becomes a part of the program.
   const result: unknown = await run([...words], { root, userPlugins: false, devPlugins: false });
   return typeof result === 'number' ? result : exitCodes.ok;
+}
+
+/** oclif looks the user's shell up, and fails for the users without an entry that containers may be started as. */
+function nameShell(): void {
+  if (process.env['SHELL'] !== undefined) return;
+  try {
+    userInfo();
+  } catch {
+    process.env['SHELL'] = '/bin/sh'; // As bash has it for such a user.
+  }
 }
 
 /** The longest beginning of the words that is a command. */
