@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { JobDirectory, Seal, TaskProcesses } from '../../src/execution/index.ts';
@@ -35,6 +36,10 @@ function step(key: string, script: string): Step {
   return { key, phase: 'run', command: 'sh', args: ['-c', script], cwd: '/', env, stop };
 }
 
+function exited(code: number) {
+  return { kind: 'exited', code };
+}
+
 function startsOf(directory: JobDirectory): number {
   return directory.events().filter(({ type }) => type === 'step-started').length;
 }
@@ -60,6 +65,30 @@ describe('the record of a task', () => {
     expect(await second.host.once('question', () => Promise.reject(new Error('not again')))).toBe('asked');
     expect(await second.host.run(step('init', 'false'))).toEqual({ kind: 'exited', code: 0 });
     expect(startsOf(second.directory)).toBe(1);
+  });
+
+  it('counts the steps inside of work that is done, and not those beside it meanwhile', async () => {
+    const live = await job();
+    const first = live();
+    let begun = (): void => {};
+    const isBegun = new Promise<void>((resolve) => (begun = resolve));
+    const work = first.host.once('work', async (inner) => {
+      await inner.run(step('same', 'exit 1'));
+      begun();
+      inner.log('inside');
+      return await inner.once('deeper', (deeper) => deeper.run(step('same', 'sleep 0.2; exit 2')));
+    });
+    await isBegun;
+    first.host.log('beside');
+    await first.host.run(step('other', 'exit 3'));
+    await work;
+    const second = live();
+    expect(await second.host.once('work', () => Promise.reject(new Error('not again')))).toEqual(exited(2));
+    second.host.log('beside');
+    expect(await second.host.run(step('other', 'true'))).toEqual(exited(3));
+    expect(await second.host.run(step('same', 'exit 4'))).toEqual(exited(4));
+    second.host.log('last');
+    expect(readFileSync(second.directory.logPath, 'utf8')).toBe('inside\nbeside\nlast\n');
   });
 
   it('knows nothing of work that was refused', async () => {
