@@ -16,7 +16,6 @@ export interface FarPlace {
   pipes: Map<string, string>;
   /** Comments of the keys of each agent, by socket. */
   agents: Map<string, string[]>;
-  lines: () => string[];
   closed: () => number;
 }
 
@@ -30,7 +29,7 @@ export interface FarPlaceOptions {
 const success: ProcessResult = { kind: 'exited', code: 0 };
 
 export async function farPlace({ files: given, onStep = () => undefined }: FarPlaceOptions): Promise<FarPlace> {
-  const { host, lines } = await testTaskHost();
+  const { host } = await testTaskHost();
   const files = new Map(Object.entries(given));
   const pipes = new Map<string, string>();
   const agents = new Map<string, string[]>();
@@ -96,7 +95,7 @@ export async function farPlace({ files: given, onStep = () => undefined }: FarPl
         return Promise.resolve();
       },
     });
-  return { open, host, steps, files, pipes, agents, lines, closed: () => closed };
+  return { open, host, steps, files, pipes, agents, closed: () => closed };
 }
 
 function bytesOf(text: string | undefined): Buffer | undefined {
