@@ -206,8 +206,8 @@ describe('a place', () => {
   it('that cannot be had fails the task in its words; what is our fault does not', async () => {
     const { host } = await farPlace({ files });
     const config = configuration('/nowhere');
-    const open = (error: Error) =>
-      runTask({ ...delivered(script), config, host, openPlace: () => Promise.reject(error) });
+    const open = (thrown: Error) =>
+      runTask({ ...delivered(script), config, host, openPlace: () => Promise.reject(thrown) });
     expect(await open(new UserError('there is no image', { hint: 'Name one.' }))).toEqual({
       kind: 'failed',
       reason: 'Task failed in prepare: there is no image. Name one.',
