@@ -23,10 +23,13 @@ export interface Registry {
 
 const START_MS = 60_000;
 
-/** Starts Debian's docker-registry on a free port of loopback: with basic auth for `account`, or open to all. */
-export async function startRegistry(account?: RegistryAccount): Promise<Registry> {
+/**
+ * Starts Debian's docker-registry on a free port of loopback: with basic auth for `account`, or open to all. With `tls` it speaks nothing
+ * but HTTPS, with a certificate of its own that an engine takes on loopback only.
+ */
+export async function startRegistry(account?: RegistryAccount, { tls = false } = {}): Promise<Registry> {
   const directory = mkdtempSync(join(tmpdir(), 'semaphore-test-registry-'));
-  const child = spawn(toolPath('docker-registry') ?? 'docker-registry', ['serve', writeConfig(directory, account)], {
+  const child = spawn(toolPath('docker-registry') ?? 'docker-registry', ['serve', writeConfig(directory, account, tls)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
@@ -79,14 +82,14 @@ export async function pushImage(image: string, registry: Registry, repository: s
   return name;
 }
 
-function writeConfig(directory: string, account: RegistryAccount | undefined): string {
+function writeConfig(directory: string, account: RegistryAccount | undefined, tls: boolean): string {
   const storage = join(directory, 'data');
   mkdirSync(storage);
   const config = {
     version: '0.1',
     log: { accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: storage } },
-    http: { addr: '127.0.0.1:0' },
+    http: { addr: '127.0.0.1:0', ...(tls && { tls: writeCertificate(directory) }) },
     ...(account && { auth: { htpasswd: { realm: 'test', path: writePasswords(directory, account) } } }),
   };
   const path = join(directory, 'config.yml');
@@ -94,9 +97,18 @@ function writeConfig(directory: string, account: RegistryAccount | undefined): s
   return path;
 }
 
+function writeCertificate(directory: string): { certificate: string; key: string } {
+  const [certificate, key] = [join(directory, 'certificate.pem'), join(directory, 'key.pem')];
+  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const files = ['-keyout', key, '-out', certificate];
+  const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject, ...files]);
+  if (made.status !== 0) throw new Error(`openssl made no certificate: ${made.stderr.toString()}`);
+  return { certificate, key };
+}
+
 function writePasswords(directory: string, { user, password }: RegistryAccount): string {
   // The registry takes bcrypt only. perl is in every Debian, and its crypt() is that of the system.
-  const hash = spawnSync('perl', ['-e', 'print crypt(<STDIN>, q($2y$05$semaphoresemaphoresema))'], {
+  const hash = spawnSync('perl', ['-e', 'local $/; print crypt(<STDIN>, q($2y$05$semaphoresemaphoresema))'], {
     input: password,
     encoding: 'utf8',
   }).stdout;
