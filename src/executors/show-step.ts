@@ -29,7 +29,7 @@ export async function showWork(
 export async function showCommand(
   { directive, alias = '', warning = '' }: JobCommand,
   { events, clock }: Shown,
-  session: ShellSession | undefined,
+  session: Pick<ShellSession, 'run'> | undefined,
 ): Promise<number> {
   const shown = alias === '' ? directive : alias;
   events.commandStarted(shown);

@@ -10,8 +10,8 @@ export const injectedDirectory = '/tmp/injected';
 /** What the container is given by secrets: each is a map of keys to bytes. */
 export interface EnvironmentSecrets {
   secrets: Map<string, Buffer>[];
-  /** Paths in the container of the parts of each file, in order. */
-  parts: ReadonlyMap<JobFile, readonly string[]>;
+  /** For the path of each file, where its parts are in the container. */
+  parts: ReadonlyMap<string, readonly string[]>;
 }
 
 /** A secret holds 1 MiB; room is left for what Kubernetes adds. Bytes. */
@@ -41,14 +41,13 @@ export function environmentSecrets(
   }
   const packer = new Packer();
   packer.add('.env', script);
-  const parts = new Map<JobFile, readonly string[]>();
-  const keys = new Map<string, readonly string[]>();
-  for (const file of new Map(files.map((each) => [each.path, each])).values()) {
-    const content = decodeBase64(file.content);
-    if (!content) throw new UserError(`the content of the file '${file.path}' is not base64`);
-    keys.set(file.path, addFile(packer, keyOf(file.path), content));
+  const parts = new Map<string, readonly string[]>();
+  // Of several with one path the last counts.
+  for (const { path, content } of new Map(files.map((file) => [file.path, file])).values()) {
+    const decoded = decodeBase64(content);
+    if (!decoded) throw new UserError(`the content of the file '${path}' is not base64`);
+    parts.set(path, addFile(packer, keyOf(path), decoded));
   }
-  for (const file of files) parts.set(file, keys.get(file.path) ?? []);
   return { secrets: packer.secrets, parts };
 }
 

@@ -10,6 +10,8 @@ export interface CallOptions {
   request: ApiRequest;
   /** Statuses that are an answer, not a failure, besides 2xx. @default none */
   expected?: readonly number[];
+  /** Aborted, there is no further attempt. */
+  signal: AbortSignal | undefined;
 }
 
 const maxAttempts = 5;
@@ -26,7 +28,14 @@ export interface CallResult {
  * Calls the API. What fails in passing (no connection, a lost one, 429, 5xx) is tried again a few times; all our requests allow that,
  * because objects are made with names of their own. Throws RemoteError, UserError, or the signal's reason.
  */
-export async function call({ connection, clock, action, request, expected = [] }: CallOptions): Promise<CallResult> {
+export async function call({
+  connection,
+  clock,
+  action,
+  request,
+  expected = [],
+  signal,
+}: CallOptions): Promise<CallResult> {
   const backoff = new Backoff({ initialMs: 250, maxMs: 4000 }, clock);
   let mayBeRepeated = false;
   for (;;) {
@@ -42,7 +51,7 @@ export async function call({ connection, clock, action, request, expected = [] }
     // 429 is said before anything is done.
     if (error.status !== 429) mayBeRepeated = true;
     const pauseMs = Math.max(backoff.next(), Math.min(error.retryAfterMs ?? 0, maxRetryAfterMs));
-    await clock.sleep(pauseMs, request.signal);
+    await clock.sleep(pauseMs, signal);
   }
 }
 

@@ -5,7 +5,7 @@ import type { KubernetesConnection } from './connection.ts';
 import { execInPod, type ExecRequest, type ExecStream } from './exec.ts';
 import type { ApiRequest } from './request.ts';
 import type { ConfigMap, ObjectEvent, Pod, Secret } from './types.ts';
-import { watchPod } from './watch-pod.ts';
+import { watchPod, type WatchPodOptions } from './watch-pod.ts';
 
 export interface DeleteOptions {
   /** From TERM to KILL, seconds. @default what the object says */
@@ -32,12 +32,15 @@ export class KubernetesClient {
     return this.connection.namespace;
   }
 
-  /** Throws RemoteError with status 409 when there is one of this name already. */
+  /**
+   * Throws RemoteError with status 409 when there is one of this name already. The signal ends no request that is on its way, which might
+   * make the pod all the same, but the attempts that would follow.
+   */
   createPod(pod: Pod, signal?: AbortSignal): Promise<Pod> {
     return this.#create<Pod>('pods', { apiVersion: 'v1', kind: 'Pod', ...pod }, signal);
   }
 
-  /** Throws RemoteError with status 409 when there is one of this name already. */
+  /** As `createPod`. */
   createSecret(secret: Secret, signal?: AbortSignal): Promise<Secret> {
     return this.#create<Secret>('secrets', { apiVersion: 'v1', kind: 'Secret', ...secret }, signal);
   }
@@ -84,7 +87,7 @@ export class KubernetesClient {
   /** See `watchPod`. */
   watchPod(
     name: string,
-    options: { signal: AbortSignal; onTrouble?: (error: RemoteError) => void },
+    options: Pick<WatchPodOptions, 'signal' | 'onTrouble' | 'pollMs'>,
   ): AsyncGenerator<Pod | undefined> {
     return watchPod({
       connection: this.connection,
@@ -162,9 +165,10 @@ export class KubernetesClient {
     resource: string,
     request: ApiRequest,
     expected: readonly number[] = [],
+    signal = request.signal,
   ): Promise<CallResult> {
     const action = { verb, resource, namespace: this.namespace };
-    return call({ connection: this.connection, clock: this.#clock, action, request, expected });
+    return call({ connection: this.connection, clock: this.#clock, action, request, expected, signal });
   }
 
   #path(resource: string, name?: string): string {

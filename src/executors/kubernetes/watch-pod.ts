@@ -15,9 +15,11 @@ export interface WatchPodOptions {
   getPod: (name: string, signal: AbortSignal) => Promise<Pod | undefined>;
   /** Told when the pod cannot be looked at for a while; it goes on looking. */
   onTrouble?: ((error: RemoteError) => void) | undefined;
+  /** Between two looks where watching is not allowed, milliseconds. @default 1000 */
+  pollMs?: (() => number) | undefined;
 }
 
-/** Between two looks where watching is not allowed, and before a watch is opened again, milliseconds. */
+/** Before a watch is opened again, milliseconds. */
 const pauseMs = 1000;
 /** The server ends a watch after so long; then it is opened again. Seconds. */
 const watchSeconds = 240;
@@ -27,7 +29,7 @@ const watchSeconds = 240;
  * a second where only `get` is. Throws RemoteError when the pod may not be looked at at all.
  */
 export async function* watchPod(options: WatchPodOptions): AsyncGenerator<Pod | undefined> {
-  const { clock, name, signal, getPod, onTrouble } = options;
+  const { clock, name, signal, getPod, onTrouble, pollMs = () => pauseMs } = options;
   let mayWatch = true;
   while (!signal.aborted) {
     try {
@@ -49,7 +51,7 @@ export async function* watchPod(options: WatchPodOptions): AsyncGenerator<Pod | 
       else throw error;
     }
     try {
-      await clock.sleep(pauseMs, signal);
+      await clock.sleep(mayWatch ? pauseMs : pollMs(), signal);
     } catch {
       return;
     }
