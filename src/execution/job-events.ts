@@ -12,6 +12,8 @@ export interface DoneInside {
 export type JobEvent =
   /** `machine` is the life of the machine (see `machineLife`); `key` what the job's files are sealed with, itself sealed. */
   | { type: 'created'; tag: string; at: number; machine: string; key: string }
+  /** The task runs in containers, which have this name on their engine; without this event it runs on this machine. */
+  | { type: 'executor'; kind: 'docker' | 'k8s'; containers: string }
   /** The same key, sealed with another token. */
   | { type: 'resealed'; key: string }
   /** Before the process is started: it may be there although nobody noted its pid. */
@@ -20,6 +22,11 @@ export type JobEvent =
   | { type: 'step-ended'; key: string; index: number; result: ProcessResult }
   /** The value of something that is done once, sealed; JSON inside. */
   | { type: 'once'; key: string; sealed: string; inside: DoneInside | undefined }
+  /**
+   * Of a step whose output others write: `bytes` of it are in the log by now. What follows in the log is more of it when it is
+   * `live`, else lines of our own.
+   */
+  | { type: 'copied'; index: number; bytes: number; live: boolean }
   | { type: 'status'; status: string }
   | { type: 'commit'; hash: string; message: string }
   | { type: 'outputs'; document: string }
@@ -60,11 +67,13 @@ function parseEvent(line: string): RecordedEvent | undefined {
 
 const eventTypes: ReadonlySet<unknown> = new Set<JobEvent['type']>([
   'created',
+  'executor',
   'resealed',
   'step-starting',
   'step-started',
   'step-ended',
   'once',
+  'copied',
   'status',
   'commit',
   'outputs',
