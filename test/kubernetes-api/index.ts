@@ -13,3 +13,4 @@ export {
 } from './start.ts';
 export type { Rule } from './api/accounts.ts';
 export type { AnswerFault, Lift, Match } from './api/faults.ts';
+export { openCluster, realClusterVariable, type NamespaceRule, type TestCluster } from './cluster.ts';

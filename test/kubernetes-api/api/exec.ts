@@ -100,7 +100,7 @@ async function connect(
     const { socket, head } = await engine.hijack(`/exec/${id}/start`, { Detach: false, Tty: options.tty });
     const onData = (stream: 'stdout' | 'stderr', bytes: Buffer): void => {
       // The engine says in the output that it could not start the process.
-      if (/^OCI runtime exec failed/.test(bytes.toString('latin1'))) refusal = bytes.toString('utf8').trim();
+      if (bytes.toString('latin1').startsWith('OCI runtime exec failed')) refusal = bytes.toString('utf8').trim();
       else send(channels[stream], bytes);
     };
     const cut = demultiplexer(onData);

@@ -25,7 +25,9 @@ export async function sendLog(call: Call): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   const { Config } = await engine.inspect(record.id);
-  const stream = await engine.stream('GET', `/containers/${record.id}/logs?${wanted}`, { signal: gone.signal });
+  const stream = await engine.stream('GET', `/containers/${record.id}/logs?${wanted.toString()}`, {
+    signal: gone.signal,
+  });
   response.writeHead(200, { 'content-type': 'text/plain' });
   response.flushHeaders();
   let left = Number(query.get('limitBytes') ?? Number.POSITIVE_INFINITY);

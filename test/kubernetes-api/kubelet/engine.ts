@@ -72,7 +72,7 @@ export class Engine {
       outgoing.once('error', reject);
       outgoing.once('response', (response) => {
         if ((response.statusCode ?? 500) < 400) resolve(response);
-        else refusalOf(response).then(reject, reject);
+        else void refusalOf(response).then(reject, reject);
       });
       outgoing.end(bytes);
     });
@@ -96,8 +96,8 @@ export class Engine {
         },
       });
       outgoing.once('error', reject);
-      outgoing.once('upgrade', (_response, socket, head) => resolve({ socket: socket as Socket, head }));
-      outgoing.once('response', (response) => refusalOf(response).then(reject, reject));
+      outgoing.once('upgrade', (_response, socket, head) => resolve({ socket, head }));
+      outgoing.once('response', (response) => void refusalOf(response).then(reject, reject));
       outgoing.end(bytes);
     });
   }

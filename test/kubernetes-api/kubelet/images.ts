@@ -82,7 +82,7 @@ async function pullAs(
   const headers: Record<string, string> = {};
   if (login) headers['x-registry-auth'] = Buffer.from(JSON.stringify(login)).toString('base64url');
   const query = new URLSearchParams({ fromImage: image, ...(!hasTag && { tag: 'latest' }) });
-  const response = await engine.stream('POST', `/images/create?${query}`, { headers, signal });
+  const response = await engine.stream('POST', `/images/create?${query.toString()}`, { headers, signal });
   for await (const line of createInterface({ input: response })) {
     const { error } = JSON.parse(line) as { error?: string };
     if (error !== undefined) throw new EngineError(500, error);

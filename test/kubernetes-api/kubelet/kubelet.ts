@@ -61,7 +61,7 @@ export class Kubelet {
     this.#parts.store.changes.off('change', this.#follow);
     for (const timer of this.#timers) clearTimeout(timer);
     this.#parts.faults.liftAll();
-    await Promise.allSettled([...this.#ends.values()]);
+    await Promise.allSettled(this.#ends.values());
     await Promise.all([...this.#workers.values()].map((worker) => worker.end(0)));
   }
 

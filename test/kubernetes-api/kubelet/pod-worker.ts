@@ -103,7 +103,8 @@ export class PodWorker {
     const record = records.get(container.name);
     const { signal } = this.#ending;
     let delay = this.#parts.backOffMs;
-    while (record && !signal.aborted) {
+    if (!record) return undefined;
+    while (!signal.aborted) {
       try {
         await this.#start(container, record);
         attempted();
