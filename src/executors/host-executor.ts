@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import { messageOf, UserError, type Clock } from '../lib/index.ts';
 import type { EncodedVariable, JobFile } from '../protocol/ci/index.ts';
 import type { Logger } from '../telemetry/index.ts';
-import { collectVariables, exportScript, type Variable } from './host-executor/environment.ts';
+import { exportStep } from './host-executor/export-step.ts';
 import { injectFile, normalisePath } from './host-executor/inject-file.ts';
 import { PrivateFiles } from './host-executor/private-files.ts';
 import { quoteWord } from './host-executor/quote-word.ts';
@@ -89,7 +89,11 @@ export class HostExecutor implements JobExecutor {
   }
 
   exportVariables(job: readonly EncodedVariable[], host: readonly { name: string; value: string }[]): Promise<number> {
-    return showWork('Exporting environment variables', this.#options, () => this.#export(job, host));
+    const source = async (script: Buffer): Promise<number> =>
+      this.#session && !this.#stopping ? await this.#source(this.#session, script) : 1;
+    return showWork('Exporting environment variables', this.#options, () =>
+      exportStep(job, host, { ...this.#options, source }),
+    );
   }
 
   injectFiles(files: readonly JobFile[]): Promise<number> {
@@ -118,27 +122,8 @@ export class HostExecutor implements JobExecutor {
     return this.#stopping;
   }
 
-  async #export(job: readonly EncodedVariable[], host: readonly { name: string; value: string }[]): Promise<number> {
-    const { events, logger } = this.#options;
-    const collected = collectVariables(job, host);
-    if (collected.kind === 'undecodable') {
-      logger.error('The value of a variable of the job is not base64', { variable: collected.name });
-      return 1;
-    }
-    for (const { name } of collected.variables) events.output(`Exporting ${name}\n`);
-    if (!this.#session || this.#stopping) return 1;
-    try {
-      const exitCode = await this.#source(this.#session, collected.variables);
-      if (exitCode !== 0) logger.error('The shell of the job could not take over variables', { exit_code: exitCode });
-      return exitCode;
-    } catch (error: unknown) {
-      logger.error('The variables of the job could not be handed to its shell', { error: messageOf(error) });
-      return 1;
-    }
-  }
-
-  async #source(session: ShellSession, variables: readonly Variable[]): Promise<number> {
-    const file = this.#files.write(exportScript(variables));
+  async #source(session: ShellSession, script: Buffer): Promise<number> {
+    const file = this.#files.write(script);
     // What the shell says of them may quote them: it is not for any log.
     const { exitCode } = await session.evaluate(`\\builtin . ${quoteWord(file)}`);
     if (this.#options.remoteAccess && exitCode === 0) {

@@ -1,3 +1,5 @@
+export { ComposeExecutor, type ComposeExecutorOptions } from './compose-executor.ts';
+export { sweepComposeJobs } from './compose-executor/sweep.ts';
 export { HostExecutor, type HostExecutorOptions, type RemoteAccess } from './host-executor.ts';
 export { decodeBase64 } from './host-executor/base64.ts';
 export { quoteWord } from './host-executor/quote-word.ts';
@@ -7,3 +9,4 @@ export { createLocalPlace, type LocalPlaceOptions } from './local-place.ts';
 export { checkIdentity } from './local-place/identity.ts';
 export type { ContainerEngine, TaskContainers } from './containers/engine.ts';
 export { createDockerEngine, type DockerEngineOptions } from './docker-engine.ts';
+export { openKubernetesJobs, type KubernetesJobs } from './kubernetes-executor/kubernetes-jobs.ts';

@@ -40,8 +40,8 @@ export async function authorizeKeys(home: string, encodedKeys: readonly string[]
 }
 
 /** Writes the script, whole or not at all: a link or a longer script in its place is replaced. Throws the system's error. */
-export async function writeJumpPoint(path: string): Promise<void> {
-  await writeFileAtomic(path, jumpScript, { mode: 0o644 });
+export async function writeJumpPoint(path: string, script: string = jumpScript): Promise<void> {
+  await writeFileAtomic(path, script, { mode: 0o644 });
 }
 
 /** The lines that a job adds to `~/.bash_profile`. They go when the files that they name go. */

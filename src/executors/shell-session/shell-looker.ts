@@ -58,15 +58,15 @@ export class ShellLooker {
 
   /**
    * Tells all processes of the place but the first, the shell and the looker to end, with the shell stopped, so that it does not
-   * go on with the next command. Resolves when they are gone or after `graceMs`, with those that are left.
+   * go on with the next command. Resolves with those that are left when they are gone, after `graceMs`, or when `hurry` is aborted.
    */
-  async endOthers(shell: number | undefined, graceMs: number): Promise<number[]> {
+  async endOthers(shell: number | undefined, graceMs: number, hurry?: AbortSignal): Promise<number[]> {
     const deadline = Date.now() + graceMs;
     if ((await this.#ask('end', shell ?? '-')) === undefined) return [];
     for (;;) {
       const answer = await this.#ask('left', shell ?? '-');
       const left = (answer ?? '').split(' ').slice(1).filter(Boolean).map(Number);
-      if (left.length === 0 || Date.now() >= deadline) return left;
+      if (left.length === 0 || hurry?.aborted === true || Date.now() >= deadline) return left;
       await delay(pauseMs);
     }
   }

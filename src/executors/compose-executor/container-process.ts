@@ -1,0 +1,113 @@
+import { spawn } from 'node:child_process';
+import { PtyProcess, type PtyExit, type PtyHandlers, type PtySpec } from '../../execution/index.ts';
+import {
+  lookerCommand,
+  ShellLooker,
+  type Look,
+  type LookerChannel,
+  type OpenLooker,
+  type SessionProcess,
+} from '../shell-session/index.ts';
+import { callDocker } from './call-docker.ts';
+
+/**
+ * Ways to run a process beside the shell. As root with all rights it sees everything, also where the kernel lets processes be looked at by
+ * their ancestors only (Yama); where the engine does not give these rights, as the user of the container.
+ */
+const lookerRights: readonly (readonly string[])[] = [['--user', '0', '--privileged'], []];
+
+/**
+ * The shell of a job in its container. The terminal that we have is that of the command which has started the container and passes on
+ * everything; what happens behind is seen by a second process in the container.
+ */
+export class ContainerProcess implements SessionProcess {
+  readonly #container: string;
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #command: PtyProcess;
+  readonly #looker: ShellLooker;
+  readonly #cut = new AbortController();
+  readonly leadsForeground = undefined;
+  /** They are the command's, not the shell's. */
+  readonly spareDescriptors: readonly number[] = [];
+  #rights = 0;
+  #shell: number | undefined;
+  #stopping: Promise<readonly { pid: number }[]> | undefined;
+
+  /** `spec`: the command that starts the container `container` and attaches our terminal. Throws UserError. */
+  constructor(spec: PtySpec, container: string, handlers: PtyHandlers) {
+    this.#container = container;
+    this.#env = spec.env;
+    this.#command = new PtyProcess(spec, handlers);
+    this.#looker = new ShellLooker((channel) => this.#openLooker(channel));
+  }
+
+  get exit(): PtyExit | undefined {
+    return this.#command.exit;
+  }
+
+  write(text: string): void {
+    this.#command.write(text);
+  }
+
+  pause(): void {
+    this.#command.pause();
+  }
+
+  resume(): void {
+    this.#command.resume();
+  }
+
+  look(shell: number | undefined): Promise<Look> {
+    this.#shell = shell;
+    return this.#looker.look(shell);
+  }
+
+  hangUp(group: number): void {
+    this.#looker.hangUp(group);
+  }
+
+  drain(): Promise<void> {
+    return this.#command.drain();
+  }
+
+  /**
+   * Ends everything in the container: the shell is frozen, so that it does not go on with the next command; all others get TERM, and
+   * after `graceMs` they go with the container.
+   */
+  stop(graceMs: number): Promise<readonly { pid: number }[]> {
+    if (this.#stopping) setTimeout(() => this.#cut.abort(), graceMs).unref();
+    this.#stopping ??= this.#stop(graceMs);
+    return this.#stopping;
+  }
+
+  async #stop(graceMs: number): Promise<readonly { pid: number }[]> {
+    if (!this.exit && graceMs > 0) {
+      // The first process of a container does not let itself be stopped from inside.
+      const frozen = await callDocker(['kill', '--signal', 'STOP', this.#container], this.#env);
+      if (frozen.ok) await this.#looker.endOthers(this.#shell, graceMs, this.#cut.signal);
+    }
+    this.#looker.close();
+    await callDocker(['rm', '--force', '--volumes', this.#container], this.#env);
+    return await this.#command.stop(0);
+  }
+
+  #openLooker({ onData, onEnd }: Parameters<OpenLooker>[0]): LookerChannel {
+    const rights = lookerRights[this.#rights] ?? [];
+    const args = ['exec', '--interactive', ...rights, this.#container, ...lookerCommand];
+    const child = spawn('docker', args, { env: this.#env, stdio: ['pipe', 'pipe', 'ignore'], detached: true });
+    let hasAnswered = false;
+    const ended = (): void => {
+      // Perhaps these were the rights that it was refused.
+      if (!hasAnswered) this.#rights = (this.#rights + 1) % lookerRights.length;
+      onEnd();
+    };
+    child.once('error', ended);
+    child.once('exit', ended);
+    child.stdin.on('error', () => undefined);
+    child.stdout.on('data', (bytes: Buffer) => {
+      hasAnswered = true;
+      onData(bytes);
+    });
+    return { write: (text) => void child.stdin.write(text), close: () => void child.kill() };
+  }
+}
