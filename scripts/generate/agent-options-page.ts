@@ -45,7 +45,7 @@ ${table(own)}
 
 ### Kubernetes
 
-Checked and kept; the executor itself is not part of this version, and \`kubernetes-executor\` is refused.
+What they do together: [jobs in Kubernetes pods](agent-kubernetes.md).
 
 ${table(kubernetes)}
 

@@ -11,7 +11,7 @@ function text(meta: KeyMeta) {
     .meta({ ...meta });
 }
 
-/** What comes with the executors for containers; until then these are checked and refused where they would be needed. */
+/** Jobs in pods (spec CI 6.3). */
 const kubernetesKeys = {
   'kubernetes-executor': flag(false, {
     description: 'Run every job in a Kubernetes pod.',

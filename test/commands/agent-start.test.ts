@@ -365,11 +365,11 @@ describe('agent start that cannot begin', { timeout: 60_000 }, () => {
     expect(agent.out()).toMatch(/ : Unrecognized option 'expose-kvm-device'\. Exiting\.\.\.\n/);
   });
 
-  it('because kubernetes is asked for, or the endpoint is a URL', async () => {
+  it('because there is no Kubernetes, or the endpoint is a URL', async () => {
     const both = ['--token', 't', '--endpoint'];
     expect(await run([...both, 'x', '--kubernetes-executor'])).toMatchObject({
-      code: 1,
-      out: expect.stringContaining('kubernetes-executor is not available'),
+      code: 2,
+      err: expect.stringContaining('no Kubernetes was found'),
     });
     expect(await run([...both, 'https://x'])).toMatchObject({ code: 1, out: expect.stringContaining('not a host') });
   });

@@ -1,4 +1,10 @@
-import { HostExecutor, type HostExecutorOptions, type JobEvents, type JobExecutor } from '../../executors/index.ts';
+import {
+  HostExecutor,
+  type HostExecutorOptions,
+  type JobEvents,
+  type JobExecutor,
+  type KubernetesJobs,
+} from '../../executors/index.ts';
 import { UserError } from '../../lib/index.ts';
 import type { JobResult } from '../../protocol/ci/index.ts';
 import { createEventWriter } from '../events.ts';
@@ -14,6 +20,8 @@ export interface CreateJobOptions
   maskSecrets?: boolean;
   /** @default '/tmp/ssh_jump_point' */
   jumpPoint?: string | undefined;
+  /** Runs the job in a pod, whatever executor it names. @default undefined, it does not */
+  kubernetes?: Pick<KubernetesJobs, 'createExecutor'> | undefined;
 }
 
 /** A job that is ready to run, once. Aborting the signal stops it. */
@@ -32,6 +40,18 @@ export function createJob(options: CreateJobOptions): RunnableJob {
 
 function chooseExecutor(options: CreateJobOptions, events: JobEvents): JobExecutor {
   const { request, mode, logger, clock, env, cwd, jumpPoint, stopGraceMs, startTimeoutMs, hurry } = options;
+  if (options.kubernetes) {
+    const { hostVariables = [] } = options;
+    return options.kubernetes.createExecutor({
+      events,
+      logger,
+      request,
+      hostVariables,
+      stopGraceMs,
+      startTimeoutMs,
+      hurry,
+    });
+  }
   if (request.executor !== 'shell') {
     throw new UserError(`unknown executor type: ${request.executor}`, { hint: 'This agent runs `shell` jobs.' });
   }

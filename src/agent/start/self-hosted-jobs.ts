@@ -1,4 +1,5 @@
 import type { AgentOptions } from '../../config/index.ts';
+import type { KubernetesJobs } from '../../executors/index.ts';
 import type { HttpTransport } from '../../http/index.ts';
 import type { Clock } from '../../lib/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
@@ -13,6 +14,8 @@ export interface SelfHostedJobsOptions {
   transport: HttpTransport;
   userAgent: string;
   refresh: (signal: AbortSignal) => Promise<string>;
+  /** Set when jobs run in pods. */
+  kubernetes: KubernetesJobs | undefined;
   env: Readonly<Record<string, string>>;
   cwd: string;
   clock: Clock;
@@ -21,7 +24,7 @@ export interface SelfHostedJobsOptions {
 
 /** How an agent that is self-hosted runs a job: its log is pushed, its end is told by the next sync. */
 export function selfHostedJobs(agent: SelfHostedJobsOptions): StartJob {
-  const { options, state, transport, userAgent, refresh, env, cwd, clock } = agent;
+  const { options, state, transport, userAgent, refresh, kubernetes, env, cwd, clock } = agent;
   return async (request, { stop, abandon }) => {
     const logger = agent.logger.child({ job: request.jobId });
     const log = await openJobLog({
@@ -47,6 +50,7 @@ export function selfHostedJobs(agent: SelfHostedJobsOptions): StartJob {
         hostVariables: options.hostVariables,
         mode: 'self-hosted',
         maskSecrets: options.maskJobSecrets,
+        kubernetes,
         env,
         cwd,
         clock,

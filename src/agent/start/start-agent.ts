@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
 import type { AgentOptions } from '../../config/index.ts';
+import { type KubernetesJobs, openKubernetesJobs } from '../../executors/index.ts';
 import { createTransport } from '../../http/index.ts';
-import { type Clock, ConfigError } from '../../lib/index.ts';
+import type { Clock } from '../../lib/index.ts';
 import { CiAgentClient, userAgentOf } from '../../protocol/ci/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { type AgentSignals, describeArch, describeOs, runListener } from '../listener/index.ts';
@@ -28,10 +29,8 @@ export interface StartAgentOptions {
  */
 export async function startAgent(start: StartAgentOptions): Promise<number> {
   const { options, version, env, cwd, signals, clock, logger } = start;
-  if (options.kubernetes.enabled) {
-    throw new ConfigError('kubernetes-executor is not available in this version', { key: 'kubernetes-executor' });
-  }
   const state = await openStateDirectory(options.stateDirectory ?? stateDirectoryPath(env));
+  const kubernetes = await openKubernetes(start);
   const transport = await createTransport({ env });
   const ended = new AbortController();
   try {
@@ -42,6 +41,7 @@ export async function startAgent(start: StartAgentOptions): Promise<number> {
       version,
       registrationToken: options.token,
     });
+    const sweep = kubernetes?.sweep();
     const leftovers = deliverLeftovers({
       state,
       sealToken: options.token,
@@ -70,6 +70,7 @@ export async function startAgent(start: StartAgentOptions): Promise<number> {
         transport,
         userAgent: userAgentOf(version),
         refresh: (signal) => api.refresh(signal),
+        kubernetes,
         env,
         cwd,
         clock,
@@ -83,9 +84,17 @@ export async function startAgent(start: StartAgentOptions): Promise<number> {
     });
     ended.abort();
     await leftovers;
+    await sweep;
     return code;
   } finally {
     ended.abort();
+    await kubernetes?.close();
     transport.close();
   }
+}
+
+async function openKubernetes({ options, env, clock, logger }: StartAgentOptions): Promise<KubernetesJobs | undefined> {
+  const { enabled, ...settings } = options.kubernetes;
+  if (!enabled) return undefined;
+  return await openKubernetesJobs({ settings, env, agentName: options.name, clock, logger });
 }
