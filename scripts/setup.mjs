@@ -18,7 +18,7 @@ const lockFile = join(cacheDirectory, 'setup.lock');
 const shells = ['bash', 'zsh', 'fish'];
 const ssh = ['ssh', 'ssh-keygen', 'sshd', 'sshpass'];
 const keychain = ['dbus-daemon', 'gnome-keyring-daemon'];
-const containers = ['docker', 'dockerd', 'docker-compose', 'docker-registry', 'debootstrap', 'kubectl'];
+const containers = ['docker', 'dockerd', 'docker-compose', 'docker-registry', 'debootstrap', 'kubectl', 'aws'];
 const others = ['git', 'python3', 'openssl', 'ansible-playbook', 'tinyproxy'];
 export const testTools = [...others, ...shells, ...ssh, ...keychain, ...containers];
 

@@ -35,6 +35,7 @@ const tools = {
     brew: 'distribution',
   },
   debootstrap: { apt: ['debootstrap'], dnf: 'debootstrap', apk: 'debootstrap', brew: 'debootstrap' },
+  aws: { apt: ['awscli'], dnf: 'awscli2', apk: 'aws-cli', brew: 'awscli' },
   kubectl: { apt: ['kubernetes-client', 'kubectl'], dnf: 'kubernetes-client', apk: 'kubectl', brew: 'kubernetes-cli' },
 };
 

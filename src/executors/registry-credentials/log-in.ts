@@ -2,7 +2,7 @@ import { messageOf } from '../../lib/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import type { JobEvents } from '../job-executor.ts';
 import { forgetHelper } from './docker-config.ts';
-import { ecrAccount, inspectEcr, type EcrCredential, type EcrLogin } from './ecr.ts';
+import { ecrAccount, ecrServer, inspectEcr, type EcrCredential, type EcrLogin } from './ecr.ts';
 import { storedAccount, type RegistryAccount } from './registry-account.ts';
 import { resolveCredential, type EncodedCredential, type RegistryCredential } from './resolve-credential.ts';
 import { runTool, type ToolOptions } from './tools.ts';
@@ -68,18 +68,18 @@ async function ecrLogin(credential: EcrCredential, options: LogInOptions): Promi
   };
   const inspected = await inspectEcr(credential, options);
   if (inspected.kind === 'failed') return failed(inspected);
-  options.events.output(`${ecrCommand(inspected.login)}\n`);
+  options.events.output(`${ecrCommand(inspected.login, credential.region)}\n`);
   const result = await ecrAccount(credential, inspected.login, options);
   return result.kind === 'failed' ? failed(result) : dockerLogin(credential.type, result.account, options);
 }
 
-function ecrCommand({ generation, accountId }: EcrLogin): string {
+function ecrCommand({ generation, accountId }: EcrLogin, region: string): string {
   if (generation === 1) {
     const registry = accountId === undefined ? '' : ` --registry-ids ${accountId}`;
     return `$(aws ecr get-login --no-include-email --region $AWS_REGION${registry})`;
   }
-  const login = `docker login --username AWS --password-stdin ${accountId}.dkr.ecr.$AWS_REGION.amazonaws.com`;
-  return `aws ecr get-login-password --region $AWS_REGION | ${login}`;
+  const server = ecrServer(accountId ?? '', region).replace(region, '$AWS_REGION');
+  return `aws ecr get-login-password --region $AWS_REGION | docker login --username AWS --password-stdin ${server}`;
 }
 
 /** `server` empty: Docker Hub. */
