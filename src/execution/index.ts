@@ -8,6 +8,7 @@ export { captureTagVariable, companionVariable, killCaptures, taskTagVariable } 
 export type { Foreground } from './pty-foreground.ts';
 export { PtyProcess, type PtyExit, type PtyHandlers, type PtySpec } from './pty-process.ts';
 export { runProcess, type RunProcessOptions } from './run-process.ts';
+export { resultOfCode } from './result.ts';
 export { Seal } from './seal.ts';
 export { stopRecordedSteps } from './stop-recorded.ts';
 export { TaskProcesses } from './task-processes.ts';

@@ -302,8 +302,13 @@ export class JobDirectory {
 
   /** Appends a line of our own, on a line of its own even when the tool's last one has no end yet. */
   appendLine(text: string): void {
-    this.#log.append(`${text}\n`);
+    this.appendRemark(text);
     this.#lines += 1;
+  }
+
+  /** The same for a line that is not part of the task: it is not looked for when the task is played again. */
+  appendRemark(text: string): void {
+    this.#log.append(`${text}\n`);
   }
 
   /** Counts a line that an earlier process appended without recording anything after it. */

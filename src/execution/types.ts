@@ -34,6 +34,8 @@ export type ProcessResult =
   | { kind: 'unstartable'; code: string; message: string }
   /** It went on without a runner and is gone now, without an exit code: it was killed while nobody looked. */
   | { kind: 'lost' }
+  /** What it ran in is gone with it, a container or its machine; `reason` is for people, the rest of a sentence. */
+  | { kind: 'gone'; reason: string }
   /** Its output could not be written to the log, for the reason given; it was stopped, and what it went on to say is lost. */
   | { kind: 'unlogged'; reason: string };
 

@@ -1,5 +1,6 @@
 export { ComposeExecutor, type ComposeExecutorOptions } from './compose-executor.ts';
 export { sweepComposeJobs } from './compose-executor/sweep.ts';
+export { createContainerHost, type ContainerHostOptions } from './containers/container-host.ts';
 export { HostExecutor, type HostExecutorOptions, type RemoteAccess } from './host-executor.ts';
 export { decodeBase64 } from './host-executor/base64.ts';
 export { quoteWord } from './host-executor/quote-word.ts';
@@ -10,3 +11,4 @@ export { checkIdentity } from './local-place/identity.ts';
 export type { ContainerEngine, TaskContainers } from './containers/engine.ts';
 export { createDockerEngine, type DockerEngineOptions } from './docker-engine.ts';
 export { openKubernetesJobs, type KubernetesJobs } from './kubernetes-executor/kubernetes-jobs.ts';
+export type { RecordedHostOptions } from './recorded-host.ts';

@@ -22,5 +22,6 @@ function localProcesses({ directory, processes, signal }: LocalHostOptions): Pro
       takeOverProcess({ exitFile: directory.exitFile(index), pid, startTime, processes, stop, signal }),
     capture: (spec, { isTool }) => captureProcess(spec, { tag: directory.tag, signal, isTool }),
     appendLine: (line) => directory.appendLine(line),
+    appendRemark: (line) => directory.appendRemark(line),
   };
 }

@@ -32,6 +32,8 @@ export interface ProcessPort {
   capture(spec: ProcessSpec, options: { isTool: boolean }): Promise<CaptureResult>;
   /** Appends a line of ours to the log, after what was written before. */
   appendLine(line: string): void;
+  /** The same for a line that may be another one, or none, when the task is played again. */
+  appendRemark(line: string): void;
 }
 
 export interface RecordedHostOptions {
@@ -98,6 +100,7 @@ class RecordedHost {
       assist: (spec) => this.#processes.capture(spec, { isTool: false }),
       tail: (key, bytes = tailBytes) => Promise.resolve(readTail(directory, this.#ranges.get(key), bytes)),
       log: (line) => this.#log(line, counts),
+      remark: (line) => this.#processes.appendRemark(line),
       setStatus: (status) => this.#setStatus(status),
       waitForDecision: () => this.#decision(counts),
       setCommit: (commit) => this.#options.setCommit(commit),

@@ -16,6 +16,8 @@ export type GitFailureKind =
   | 'shortage'
   /** git itself cannot be started. */
   | 'no-git'
+  /** What git ran in is gone. */
+  | 'gone'
   | 'other';
 
 export interface GitFailure {
@@ -105,6 +107,8 @@ export function explainFailure(failure: GitFailure, repository: string, hadCrede
       return `git cannot work: ${failure.said}. ${failure.hint ?? ''}`.trim();
     case 'no-git':
       return `${failure.said}. Install git, or add its directory to the PATH of the runner.`;
+    case 'gone':
+      return `git was ended: ${failure.said}. Run the task again.`;
     case 'revision':
     case 'other':
       return `git failed on ${repository}${failure.said === '' ? '' : `: ${failure.said}`}. The lines above show what it said.`;

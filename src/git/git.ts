@@ -86,6 +86,8 @@ function failure(result: ProcessResult, output: string): GitOutcome<never> {
       return failed('other', `git was ended by ${result.signal}`, true);
     case 'lost':
       return failed('other', 'git was killed', true);
+    case 'gone':
+      return failed('gone', result.reason, false);
     case 'exited':
       return { kind: 'failed', failure: classifyFailure(output) };
     default:

@@ -90,6 +90,8 @@ export function requireSuccess(
         `${tool} was killed while no runner was there to see why`,
         'When the runner is stopped by systemd, set KillMode=process in its unit, so that running tasks live on.',
       );
+    case 'gone':
+      throw new TaskProblem(phase, `${tool} was ended: ${result.reason}`, 'Run the task again once that is mended.');
     case 'unlogged':
       throw new TaskProblem(
         phase,

@@ -46,8 +46,10 @@ export interface TaskHost {
    * wrote to the log, or has written so far; "" when it wrote nothing.
    */
   tail(key: string, bytes?: number): Promise<string>;
-  /** Appends a line of the runner itself to the task's log. */
+  /** Appends a line of the runner itself to the task's log: the same one when the task is played again, which is then not said again. */
   log(line: string): void;
+  /** The same for a line that is not part of the task, and may be another one, or none, the next time: what is waited for. */
+  remark(line: string): void;
   /** Registers text that must not appear in the log. */
   addSecret(value: string): void;
   setStatus(status: TaskStatus): void;

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, onTestFinished } from 'vitest';
+import { JobDirectory, Seal } from '../../../src/execution/index.ts';
+import { createContainerHost } from '../../../src/executors/index.ts';
+import type { ContainerEngine, TaskContainers } from '../../../src/executors/containers/engine.ts';
+import { createDockerEngine } from '../../../src/executors/docker-engine.ts';
+import type { TaskStatus } from '../../../src/protocol/ui/index.ts';
+import type { Decision, Step, TaskHost } from '../../../src/tasks/index.ts';
+import { dockerConfig, opened } from '../docker-tasks.ts';
+import { debianImage } from '../docker/index.ts';
+import { tempDir } from '../temp-dir.ts';
+
+/** Containers that the tests of a file share, made when they are first asked for. */
+export function sharedContainers(owner: string, image: string) {
+  const name = `${owner}-${createHash('sha256').update(image).digest('hex').slice(0, 6)}`;
+  const engine = testEngine(owner);
+  let made: Promise<TaskContainers> | undefined;
+  afterAll(async () => {
+    await (await made)?.remove(0);
+  }, 120_000);
+  return {
+    engine,
+    name,
+    open: (): Promise<TaskContainers> => (made ??= opened(engine, { name, image })),
+  };
+}
+
+export function testEngine(owner: string): ContainerEngine {
+  return createDockerEngine({ config: dockerConfig({ helperImage: debianImage }), owner, env: process.env });
+}
+
+/** One runner's life with the task: its host, and what the runner would see. */
+export interface Life {
+  host: TaskHost;
+  directory: JobDirectory;
+  statuses: TaskStatus[];
+  /** The task is to stop. */
+  stop(): void;
+}
+
+export interface ContainerTask {
+  /** A runner takes the task up; all but the first play it again. */
+  live(options?: { containers?: TaskContainers }): Life;
+  log(): string;
+}
+
+/** A task in these containers, which one process after the other works at. */
+export async function containerTask(containers: TaskContainers): Promise<ContainerTask> {
+  const [root, seal] = [join(tempDir(), 'jobs'), Seal.fromToken('test')];
+  const first = await JobDirectory.create(root, 1, '{}', seal);
+  first.close();
+  // The numbers of its steps are those of the task before, in the same containers.
+  await containers.exec('build', { argv: ['/bin/sh', '-c', 'rm -rf /workspace/.semaphore-* /workspace/*'] });
+  let lives = 0;
+  return {
+    live: (options = {}) => {
+      const directory = JobDirectory.open(root, 1, seal);
+      if (!directory) throw new Error('there is no job');
+      const abort = new AbortController();
+      const statuses: TaskStatus[] = [];
+      onTestFinished(() => {
+        abort.abort();
+        directory.close();
+      });
+      lives += 1;
+      const host = createContainerHost({
+        directory,
+        containers: options.containers ?? containers,
+        signal: abort.signal,
+        resumed: lives > 1,
+        addSecret: () => undefined,
+        setStatus: (status) => statuses.push(status),
+        setCommit: () => undefined,
+        waitForDecision: (): Promise<Decision> => Promise.resolve('confirmed'),
+      });
+      return { host, directory, statuses, stop: () => abort.abort() };
+    },
+    log: () => readFileSync(first.logPath, 'utf8'),
+  };
+}
+
+/** A shell script as a step of a task. */
+export function script(key: string, text: string, changes: Partial<Step> = {}): Step {
+  return {
+    key,
+    phase: 'run',
+    command: 'sh',
+    args: ['-c', text],
+    cwd: '/workspace',
+    env: { PATH: '/usr/bin:/bin' },
+    stop: { signal: 'SIGTERM', graceMs: 2000 },
+    ...changes,
+  };
+}
