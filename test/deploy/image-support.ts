@@ -28,6 +28,8 @@ export async function buildImage(tag: string): Promise<void> {
     makeContext(context);
     const args = [`BASE_IMAGE=${baseImage}`, 'EXTRA_PACKAGES=', 'PROGRAM=built'].flatMap((arg) => ['--build-arg', arg]);
     await build(['-f', dockerfile, '--target', 'system', '-t', systemImage, ...args, context]);
+    // With a name of the test it is removed with the test; without one it would stay.
+    await build(['-f', dockerfile, '--target', 'build', '-t', `${tag}-build`, ...args, context]);
     await build(['-f', dockerfile, '-t', tag, ...args, context]);
   } finally {
     rmSync(directory, { recursive: true, force: true });
