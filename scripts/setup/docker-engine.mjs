@@ -1,7 +1,7 @@
 // A Docker engine for the tests: the one that answers, else one of our own for as long as tests run. Ours has its data in the cache of
 // the developer, because the usual place may hold containers that somebody would not want started by a test command.
 import { execFile, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -51,6 +51,7 @@ export async function openEngine(place = usualPlace) {
       if (!isOurs || pid === undefined || othersIn(users).length > 0) return [];
       const left = await sweep(place).catch((error) => [error.message]);
       await stop(pid);
+      await unmount(place);
       return left;
     });
   return { text: isOurs ? `our own, log in ${logOf(place)}` : 'the one of this machine', close };
@@ -159,6 +160,14 @@ async function stop(pid) {
   process.kill(pid, 'SIGTERM');
   for (const late = Date.now() + STOP_MS; Date.now() < late; await delay(POLL_MS)) if (!isAlive(pid)) return;
   process.kill(pid, 'SIGKILL');
+}
+
+/** The network of containers that had the host's stays mounted after the engine, and its directory could not be removed. */
+async function unmount({ execRoot }) {
+  const spaces = join(execRoot, 'netns');
+  const names = existsSync(spaces) ? readdirSync(spaces) : [];
+  // What is no mount is no harm.
+  for (const name of names) await execute('umount', [join(spaces, name)]).catch(() => undefined);
 }
 
 function isAlive(pid) {

@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,7 +10,8 @@ import { needs } from '../support/tools.ts';
 /** The engine that `npm test` starts where none answers: here a second one beside that of the machine, without a network. */
 
 const scripts = join(import.meta.dirname, '../../scripts/setup');
-const canStart = process.platform === 'linux' && process.getuid?.() === 0 && needs('dockerd') && needs('docker');
+const isRoot = process.platform === 'linux' && process.getuid?.() === 0;
+const canStart = isRoot && needs('dockerd') && needs('docker') && needs('unshare');
 
 interface Place {
   directory: string;
@@ -54,7 +55,8 @@ class Command {
         for await (const _ of process.stdin) ;
         console.log(JSON.stringify(await engine.close()));
       } catch (error) { console.log(error.message + '; ' + error.log); }`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    // In a network of its own: an engine without a bridge removes the bridge docker0, which is that of the machine's engine.
+    const child = spawn('unshare', ['--net', process.execPath, '--input-type=module', '-e', script], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.#child = child;
@@ -90,6 +92,12 @@ function docker(place: Place, ...args: string[]): string {
   return stdout.trim();
 }
 
+function emptyArchive(): string {
+  const directory = tempDir();
+  execFileSync('tar', ['-C', directory, '-cf', join(directory, 'empty.tar'), '--files-from', '/dev/null']);
+  return join(directory, 'empty.tar');
+}
+
 describe.runIf(canStart)('the engine of npm test', () => {
   it('is started, used by all that come, and ended by the last one, which says what was left', async () => {
     const place = newPlace();
@@ -98,10 +106,12 @@ describe.runIf(canStart)('the engine of npm test', () => {
     const second = new Command(place);
     expect(await second.line()).toContain('our own');
     docker(place, 'volume', 'create', 'forgotten');
+    docker(place, 'import', emptyArchive(), 'forgotten-image:latest');
+    docker(place, 'import', emptyArchive(), 'semaphore-test/debian:latest');
     expect(await first.close()).toEqual([]);
     expect(docker(place, 'volume', 'ls', '--quiet')).toBe('forgotten');
     const pid = pidIn(place);
-    expect(await second.close()).toEqual(['forgotten']);
+    expect(await second.close()).toEqual(['forgotten', 'forgotten-image:latest']);
     expect(pidIn(place)).toBeUndefined();
     expect(existsSync(`/proc/${pid}`)).toBe(false);
   });
