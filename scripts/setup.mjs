@@ -19,7 +19,7 @@ const shells = ['bash', 'zsh', 'fish'];
 const ssh = ['ssh', 'ssh-keygen', 'sshd', 'sshpass'];
 const keychain = ['dbus-daemon', 'gnome-keyring-daemon'];
 const containers = ['docker', 'dockerd', 'docker-compose', 'docker-registry', 'debootstrap', 'kubectl', 'aws'];
-const others = ['git', 'python3', 'openssl', 'ansible-playbook', 'tinyproxy'];
+const others = ['git', 'python3', 'openssl', 'ansible-playbook', 'tinyproxy', 'systemd-analyze'];
 export const testTools = [...others, ...shells, ...ssh, ...keychain, ...containers];
 
 /**

@@ -37,6 +37,7 @@ const tools = {
   debootstrap: { apt: ['debootstrap'], dnf: 'debootstrap', apk: 'debootstrap', brew: 'debootstrap' },
   aws: { apt: ['awscli'], dnf: 'awscli2', apk: 'aws-cli', brew: 'awscli' },
   kubectl: { apt: ['kubernetes-client', 'kubectl'], dnf: 'kubernetes-client', apk: 'kubectl', brew: 'kubernetes-cli' },
+  'systemd-analyze': { apt: ['systemd'], dnf: 'systemd', apk: 'systemd', brew: 'systemd' },
 };
 
 /** What starts with the machine, or at once, when the package of a tool is installed. The tests need none of them. */

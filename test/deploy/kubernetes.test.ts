@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startKubernetesApi, type KubernetesApi } from '../kubernetes-api/index.ts';
 import { needsDocker } from '../support/docker/index.ts';
 import { needs } from '../support/tools.ts';
-import { podsOf, render, rightsOf, type Manifest } from './render.ts';
+import { needsKustomize, podsOf, render, rightsOf, type Manifest } from './render.ts';
 
 /** The manifests of deploy/kubernetes, as kubectl renders them. */
 
@@ -47,8 +47,11 @@ function neededBy(directory: string): string[] {
   return [...verbs].map(([resource, set]) => `${resource}: ${[...set].sort().join(' ')}`).sort();
 }
 
-describe.runIf(needs('kubectl'))('the manifests', () => {
-  const rendered = new Map<string, Manifest[]>(overlays.map((name) => [name, render(name)]));
+describe.runIf(needsKustomize())('the manifests', () => {
+  const rendered = new Map<string, Manifest[]>();
+  beforeAll(() => {
+    for (const name of overlays) rendered.set(name, render(name));
+  });
   const manifests = (overlay: string): Manifest[] => rendered.get(overlay) ?? [];
   const find = (overlay: string, kind: string, name: string): Manifest | undefined =>
     manifests(overlay).find((each) => each.kind === kind && each.metadata.name.startsWith(name));
