@@ -14,9 +14,12 @@ export async function openContainers() {
   // Its failure is for `ready` to tell, and `close` waits for it, too.
   const making = engine ? Promise.allSettled([ensureImages()]) : Promise.resolve([]);
   return {
-    /** Waits for the images. Resolves with what is missing for tests with containers. */
+    /**
+     * Waits for the images. Resolves with what is missing for tests with containers; `needsDocker` of the tests then leaves them out
+     * instead of trying again.
+     */
     async ready() {
-      if (!engine) return ['a Docker engine'];
+      if (!engine) return missing('a Docker engine');
       const work = async () => {
         const [made] = await making;
         if (made.status === 'rejected') throw made.reason;
@@ -26,7 +29,7 @@ export async function openContainers() {
         names.length > 0 ? `made ${names.join(', ')}` : 'up to date',
       );
       say();
-      return made ? [] : ['images for containers'];
+      return made ? [] : missing('the images for containers');
     },
     /** To be called in any case. Resolves with the names of what the tests have left in an engine of ours. */
     async close() {
@@ -34,6 +37,11 @@ export async function openContainers() {
       return engine ? engine.close() : [];
     },
   };
+}
+
+function missing(what) {
+  process.env.TESTS_WITHOUT_CONTAINERS = `${what} could not be had`;
+  return [what];
 }
 
 /** What `work` gives, or undefined where it cannot be done. */

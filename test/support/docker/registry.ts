@@ -29,9 +29,13 @@ const START_MS = 60_000;
  */
 export async function startRegistry(account?: RegistryAccount, { tls = false } = {}): Promise<Registry> {
   const directory = mkdtempSync(join(tmpdir(), 'semaphore-test-registry-'));
-  const child = spawn(toolPath('docker-registry') ?? 'docker-registry', ['serve', writeConfig(directory, account, tls)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    toolPath('docker-registry') ?? 'docker-registry',
+    ['serve', writeConfig(directory, account, tls)],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const kill = (): boolean => child.kill('SIGKILL');
   process.once('exit', kill);
@@ -101,7 +105,17 @@ function writeCertificate(directory: string): { certificate: string; key: string
   const [certificate, key] = [join(directory, 'certificate.pem'), join(directory, 'key.pem')];
   const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
   const files = ['-keyout', key, '-out', certificate];
-  const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject, ...files]);
+  const made = spawnSync('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-days',
+    '2',
+    ...subject,
+    ...files,
+  ]);
   if (made.status !== 0) throw new Error(`openssl made no certificate: ${made.stderr.toString()}`);
   return { certificate, key };
 }
