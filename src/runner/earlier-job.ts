@@ -3,6 +3,7 @@ import { parseOwnJson } from '../lib/index.ts';
 import { isFinished, isTaskStatus, type AccessKey, type JobData, type TaskStatus } from '../protocol/ui/index.ts';
 import type { Commit, TaskOutcome } from '../tasks/index.ts';
 import type { EarlierQuestion } from './confirmation.ts';
+import { recordedExecutor, type RecordedExecutor } from './executors/index.ts';
 
 /**
  * The way a task is played is part of what is recorded of it: raised whenever steps, keys or the order of what a task says
@@ -20,6 +21,8 @@ export interface JobContent {
 /** A task that an earlier process of this runner began. */
 export interface EarlierJob {
   directory: JobDirectory;
+  /** Where it runs. */
+  executor: RecordedExecutor;
   status: TaskStatus;
   /** The last one before a final one. */
   liveStatus: TaskStatus;
@@ -32,8 +35,8 @@ export interface EarlierJob {
   next:
     /** It was over: what the server lacks is delivered. */
     | { kind: 'deliver' }
-    /** It goes on. */
-    | { kind: 'resume'; job: JobData; keys: ReadonlyMap<number, AccessKey> }
+    /** It goes on; `isStopping`: up to where it is stopped. */
+    | { kind: 'resume'; job: JobData; keys: ReadonlyMap<number, AccessKey>; isStopping: boolean }
     /** It was being stopped, or cannot go on; what runs of it is ended. */
     | { kind: 'end'; outcome: TaskOutcome };
 }
@@ -59,15 +62,17 @@ function read(directory: JobDirectory): EarlierJob {
   const outputs = events.findLast((event) => event.type === 'outputs');
   const secrets = directory.readSecrets();
   const status = statuses.findLast(isFinished) ?? statuses.at(-1) ?? 'running';
+  const executor = recordedExecutor(directory);
   return {
     directory,
+    executor,
     status,
     liveStatus: statuses.findLast((each) => !isFinished(each)) ?? 'running',
     question: questionOf(status, events),
     commit: commit && { hash: commit.hash, message: commit.message },
     outputs: outputs?.document,
     secrets,
-    next: nextOf(directory, status, secrets !== undefined, events),
+    next: nextOf(directory, executor, status, secrets !== undefined, events),
   };
 }
 
@@ -81,18 +86,26 @@ function questionOf(status: TaskStatus, events: readonly RecordedEvent[]): Earli
 
 function nextOf(
   directory: JobDirectory,
+  executor: RecordedExecutor,
   status: TaskStatus,
   readable: boolean,
   events: readonly RecordedEvent[],
 ): EarlierJob['next'] {
   if (isFinished(status)) return { kind: 'deliver' };
+  const isLocal = executor.kind === 'local';
   const { restarted } = directory;
-  if (restarted !== undefined) {
+  // Containers may be on another machine; if not, their engine says that they are gone.
+  if (restarted !== undefined && isLocal) {
     return failed(`The ${restarted} was restarted while this task ran; the task ended with it.`);
   }
-  if (status === 'stopping') return { kind: 'end', outcome: { kind: 'stopped' } };
+  const isStopping = status === 'stopping';
+  if (isStopping && isLocal) return { kind: 'end', outcome: { kind: 'stopped' } };
   const content = readable ? parseContent(directory.readJob()) : undefined;
-  if (content?.format === jobFormat) return { kind: 'resume', job: content.job, keys: new Map(content.keys) };
+  if (content?.format === jobFormat) {
+    // What a tool says while it is stopped in a container has yet to come into the log.
+    return { kind: 'resume', job: content.job, keys: new Map(content.keys), isStopping };
+  }
+  if (isStopping) return { kind: 'end', outcome: { kind: 'stopped' } };
   const running = events.some((event) => event.type === 'step-starting') ? ' It was ended.' : '';
   return failed(
     content

@@ -1,20 +1,15 @@
-import { createLocalHost } from '../executors/index.ts';
-import {
-  JobDirectory,
-  killCaptures,
-  stopRecordedSteps,
-  TaskProcesses,
-  type Cgroups,
-  type Seal,
-} from '../execution/index.ts';
+import { JobDirectory, killCaptures, type Seal } from '../execution/index.ts';
 import { codeOf, messageOf, shortageHint, UserError, type Clock } from '../lib/index.ts';
 import { createMasker, type LogBatch } from '../logs/index.ts';
 import { isFinished, type AccessKey, type JobData, type ProgressBody, type TaskStatus } from '../protocol/ui/index.ts';
-import type { Commit, Decision, TaskHost, TaskOutcome } from '../tasks/index.ts';
+import type { Commit, Decision, OpenPlace, TaskHost, TaskOutcome } from '../tasks/index.ts';
 import { maskedLogger, type Logger } from '../telemetry/index.ts';
 import { Confirmation } from './confirmation.ts';
 import { jobFormat, readEarlierJob, type EarlierJob, type JobContent } from './earlier-job.ts';
+import type { Beginning, ExecutorKind, Executors, TaskExecutor } from './executors/index.ts';
+import { LooseLines } from './loose-lines.ts';
 import { acceptsServerStatus } from './status-rules.ts';
+import { TaskFacts } from './task-facts.ts';
 import { TaskLog, type ReportLimits } from './task-log.ts';
 import { TaskWatch } from './task-watch.ts';
 
@@ -29,15 +24,18 @@ export interface JobContext {
   masking: { enabled: boolean; minLength: number };
   /** Secrets of the runner itself, masked in every log. */
   ownSecrets: readonly string[];
-  /** Undefined where tasks have none. */
-  cgroups?: Cgroups | undefined;
+  /** Where tasks run. */
+  executors: Executors;
   /** When a task is ended for want of time, or of output; undefined for never. Milliseconds. */
   timeOuts: { taskTimeoutMs: number | undefined; noOutputTimeoutMs: number | undefined };
   /** There is something to report; `urgent` when somebody waits for it. */
   onNews: (urgent: boolean) => void;
-  /** Removes the files of a task that an earlier process began and this one has ended. */
-  abandon: (taskId: number) => Promise<void>;
-  execute: (job: JobData, keys: ReadonlyMap<number, AccessKey>, host: TaskHost) => Promise<TaskOutcome>;
+  execute: (
+    job: JobData,
+    keys: ReadonlyMap<number, AccessKey>,
+    host: TaskHost,
+    openPlace: OpenPlace,
+  ) => Promise<TaskOutcome>;
 }
 
 /**
@@ -65,8 +63,9 @@ export interface PendingReport {
 interface Attached {
   directory: JobDirectory;
   log: TaskLog;
+  /** The executor's, watched. */
   host: TaskHost;
-  processes: TaskProcesses;
+  executor: TaskExecutor;
   watch: TaskWatch;
 }
 
@@ -77,17 +76,10 @@ export class Job {
   readonly #logger: Logger;
   readonly #stop = new AbortController();
   readonly #confirmation: Confirmation;
+  readonly #facts: TaskFacts;
+  readonly #looseLines = new LooseLines();
   #state: JobState = 'queued';
-  #status: TaskStatus = 'starting';
-  /** The last status before the final one, reported while parts of the log are still to come. */
-  #liveStatus: TaskStatus = 'running';
-  #commit: Commit | undefined;
-  /** Reported together with `success` only. */
-  #outputs: string | undefined;
   #attached: Attached | undefined;
-  /** Last lines that could not be written to the log, if there is one at all. */
-  #looseLines: string[] = [];
-  #looseMs = 0;
   #acknowledged: { status: TaskStatus | undefined; commit: Commit | undefined } = {
     status: undefined,
     commit: undefined,
@@ -104,7 +96,8 @@ export class Job {
     this.id = id;
     this.#context = context;
     this.#logger = maskedLogger(context.logger, (text) => this.#attached?.log.mask(text) ?? text);
-    this.#confirmation = new Confirmation(this.#stop.signal, () => this.#setStatus('waiting_confirmation'));
+    this.#facts = new TaskFacts({ taskId: id, logger: this.#logger, onNews: () => context.onNews(false) });
+    this.#confirmation = new Confirmation(this.#stop.signal, () => this.#facts.setStatus('waiting_confirmation'));
   }
 
   /**
@@ -119,9 +112,13 @@ export class Job {
     killCaptures(earlier.directory.tag);
     job.#takeUp(earlier);
     const { next } = earlier;
-    if (next.kind === 'resume') return { job, resume: () => job.#perform(next.job, next.keys) };
+    if (next.kind === 'resume') {
+      if (next.isStopping) job.#stop.abort();
+      return { job, resume: () => job.#perform(next.job, next.keys) };
+    }
     if (next.kind === 'end') return { job, resume: () => job.#endEarlier(next.outcome) };
-    void job.#attached?.processes.end();
+    void job.#attached?.executor.end();
+    void job.#attached?.executor.cleanUp();
     job.#finish(earlier.status);
     return { job, resume: undefined };
   }
@@ -130,13 +127,12 @@ export class Job {
   static lost(id: number, context: JobContext, line: string): Job {
     const job = new Job(id, context);
     job.#state = 'ended';
-    job.#status = 'error';
-    job.#looseLines = [line];
-    job.#looseMs = context.clock.now();
+    job.#facts.setUnnoted('error');
+    job.#looseLines.set([line], context.clock.now());
     return job;
   }
 
-  /** Names the task's processes and cgroup; undefined before its turn. */
+  /** Names what runs of the task; undefined before its turn. */
   get tag(): string | undefined {
     return this.#attached?.directory.tag;
   }
@@ -146,20 +142,24 @@ export class Job {
   }
 
   get status(): TaskStatus {
-    return this.#status;
+    return this.#facts.status;
   }
 
-  /** Runs the task from beginning to end. Never rejects. */
+  /**
+   * Runs the task from beginning to end, and then removes what it has left elsewhere, while its result is on its way to the server already.
+   * Never rejects.
+   */
   async run(data: JobData, keys: ReadonlyMap<number, AccessKey>): Promise<void> {
     if (this.#state !== 'queued') return;
     this.#state = 'active';
     this.#logger.info('Task started', { task_id: this.id });
     try {
       const content: JobContent = { format: jobFormat, job: data, keys: [...keys] };
-      const { jobsRoot, seal } = this.#context;
+      const { executors, jobsRoot, seal } = this.#context;
       const directory = await JobDirectory.create(jobsRoot, this.id, JSON.stringify(content), seal);
-      this.#attach(directory, 'new');
-      this.#setStatus('running');
+      executors.chosen.note(this.id, directory);
+      this.#attach(directory, executors.chosen.kind, 'new');
+      this.#facts.setStatus('running');
       await this.#perform(data, keys);
     } catch (error: unknown) {
       await this.#fail(error);
@@ -182,13 +182,13 @@ export class Job {
   /** Ends the task: its processes get the stop ladder; one that waits for a slot ends at once. */
   stop(): void {
     if (this.#state === 'queued') {
-      this.#status = 'stopped';
+      this.#facts.setUnnoted('stopped');
       this.#state = 'ended';
       this.#context.onNews(true);
       return;
     }
     if (!this.#isStoppable()) return;
-    this.#setStatus('stopping');
+    this.#facts.setStatus('stopping');
     this.#stop.abort();
   }
 
@@ -201,10 +201,10 @@ export class Job {
   /** Takes over what the server says of the task (spec 3.5, step 3). */
   adopt(status: TaskStatus): void {
     this.#confirmation.seen(status);
-    if (!acceptsServerStatus(this.#status, status)) return;
+    if (!acceptsServerStatus(this.status, status)) return;
     if (status === 'stopping' || isFinished(status)) this.stop();
     else if (this.#state === 'active') {
-      this.#setStatus(status);
+      this.#facts.setStatus(status);
       if (status === 'confirmed' || status === 'rejected') this.#confirmation.decide(status);
     }
   }
@@ -217,19 +217,21 @@ export class Job {
   report(body: ProgressBody, limits: ReportLimits, always: boolean, after?: PendingReport): PendingReport | undefined {
     if (this.#state === 'queued' || this.#state === 'gone' || this.#onGivenUp) return undefined;
     const ended = this.#state === 'ended';
-    const commit = this.#commit;
+    const { commit, liveStatus, outputs } = this.#facts;
     body.openJob(this.id);
     const batch = this.#withholds ? undefined : this.#attached?.log.read(body, limits, ended, after?.batch);
     const more = batch?.more ?? false;
-    const status = ended && more ? this.#liveStatus : this.#status;
+    const status = ended && more ? liveStatus : this.status;
     const known = after ?? this.#acknowledged;
     const news = (batch?.count ?? 0) > 0 || status !== known.status || commit !== known.commit;
     if (!news && !always) {
       body.dropJob();
       return undefined;
     }
-    if (ended && !more) body.writer.text(this.#looseRecords(batch));
-    body.closeJob({ status, commit, outputs: status === 'success' ? this.#outputs : undefined });
+    if (ended && !more) {
+      body.writer.text(this.#looseLines.records(this.#maskLine(), batch?.count ?? 0, batch?.endTime.ms ?? 0));
+    }
+    body.closeJob({ status, commit, outputs: status === 'success' ? outputs : undefined });
     return { job: this, status, commit, batch, more };
   }
 
@@ -257,28 +259,22 @@ export class Job {
     this.#state = 'gone';
   }
 
-  #takeUp({ commit, directory, liveStatus, next, outputs, question, secrets, status }: EarlierJob): void {
+  #takeUp(earlier: EarlierJob): void {
+    const { directory, executor, next, question, secrets } = earlier;
     this.#state = 'active';
     if (question !== undefined) this.#confirmation.resume(question);
-    this.#status = status;
-    this.#liveStatus = liveStatus;
-    this.#commit = commit;
-    this.#outputs = outputs;
+    this.#facts.restore(earlier);
     this.#withholds = secrets === undefined;
-    this.#attach(directory, next.kind === 'resume' ? 'play' : 'end', secrets);
+    this.#attach(directory, executor.kind, next.kind === 'resume' ? 'play' : 'end', secrets);
     if (next.kind === 'deliver') this.#withhold();
   }
 
-  #attach(directory: JobDirectory, how: 'new' | 'play' | 'end', secrets: readonly string[] = []): void {
-    const { cgroups, clock, onNews, timeOuts } = this.#context;
+  #attach(directory: JobDirectory, kind: ExecutorKind, beginning: Beginning, secrets: readonly string[] = []): void {
+    const { clock, executors, onNews, timeOuts } = this.#context;
     const log = new TaskLog(
       { ...this.#context, logger: this.#logger, taskId: this.id, directory, onGrowth: () => onNews(false) },
       secrets,
     );
-    const processes = new TaskProcesses(directory.tag, {
-      cgroup: cgroups?.task(directory.tag),
-      takenOver: how !== 'new',
-    });
     const watch = new TaskWatch({
       ...timeOuts,
       clock,
@@ -286,18 +282,18 @@ export class Job {
       lastOutputAt: () => directory.logTime,
       onTimeOut: (cause) => this.#timeOut(cause),
     });
-    const host = createLocalHost({
+    const executor = executors.of(kind).attach({
+      taskId: this.id,
       directory,
-      processes,
+      beginning,
       signal: this.#stop.signal,
-      resumed: how !== 'new',
-      atEnd: how === 'end',
       addSecret: (value) => log.addSecret(value),
       setStatus: (status) => this.#setTaskStatus(status),
       waitForDecision: (): Promise<Decision> => this.#confirmation.wait(),
-      setCommit: (commit) => this.#setCommit(commit),
+      setCommit: (commit) => this.#facts.setCommit(commit),
     });
-    this.#attached = { directory, log, host: watch.watched(host), processes, watch };
+    this.#facts.noteIn(directory);
+    this.#attached = { directory, log, executor, host: watch.watched(executor.host), watch };
     log.follow();
   }
 
@@ -313,19 +309,13 @@ export class Job {
     this.#stop.abort();
   }
 
-  #setCommit(commit: Commit): void {
-    if (commit.hash === this.#commit?.hash && commit.message === this.#commit.message) return;
-    this.#commit = commit;
-    this.#attached?.directory.record({ type: 'commit', ...commit });
-    this.#context.onNews(false);
-  }
-
   /** Plays the task, for the first time or again, to its end. Never rejects. */
   async #perform(data: JobData, keys: ReadonlyMap<number, AccessKey>): Promise<void> {
     try {
       if (!this.#attached) return;
-      this.#attached.watch.start();
-      await this.#conclude(await this.#context.execute(data, keys, this.#attached.host));
+      const { executor, host, watch } = this.#attached;
+      watch.start();
+      await this.#conclude(await this.#context.execute(data, keys, host, executor.openPlace));
     } catch (error: unknown) {
       await this.#fail(error);
     }
@@ -341,8 +331,7 @@ export class Job {
   /** Ends what an earlier process began and cannot go on. */
   async #endEarlier(outcome: TaskOutcome): Promise<void> {
     try {
-      if (this.#attached) await stopRecordedSteps(this.#attached.directory, this.#attached.processes);
-      await this.#abandonFiles();
+      await this.#attached?.executor.stopEarlier();
       await this.#conclude(outcome);
     } catch (error: unknown) {
       await this.#fail(error);
@@ -363,29 +352,25 @@ export class Job {
     this.#withholds = false;
   }
 
-  async #abandonFiles(): Promise<void> {
-    try {
-      await this.#context.abandon(this.id);
-    } catch (error: unknown) {
-      this.#context.logger.error('Cannot remove the files of the task', { task_id: this.id, error: messageOf(error) });
-    }
-  }
-
   async #conclude(outcome: TaskOutcome): Promise<void> {
     this.#isOver = true;
     this.#attached?.watch.stop();
     const { reason, status } = this.#resultOf(outcome);
-    const hits = await this.#endProcesses();
+    const executor = this.#attached?.executor;
+    const hits = (await executor?.end()) ?? [];
     this.#withhold();
     const line = reason === undefined ? undefined : [reason, ...hits].join(' ');
     if (this.#attached) {
       for (const each of line === undefined ? hits : [line]) this.#appendLast(each);
     }
-    this.#looseLines = this.#attached?.directory.takeWaitingLines() ?? (line === undefined ? [] : [line]);
-    this.#looseMs = this.#context.clock.now();
-    if (status === 'success' && outcome.kind === 'success') this.#keepOutputs(outcome.outputs);
+    const loose = this.#attached?.directory.takeWaitingLines() ?? (line === undefined ? [] : [line]);
+    this.#looseLines.set(loose, this.#context.clock.now());
+    if (status === 'success' && outcome.kind === 'success' && outcome.outputs !== undefined) {
+      this.#facts.setOutputs(outcome.outputs);
+    }
     this.#finish(status);
     this.#logger.info('Task finished', { task_id: this.id, status });
+    await executor?.cleanUp();
   }
 
   #resultOf(outcome: TaskOutcome): { status: TaskStatus; reason: string | undefined } {
@@ -401,33 +386,6 @@ export class Job {
       : { status: 'error', reason: outcome.reason };
   }
 
-  /** Ends what the task has left, and removes its cgroup. Returns what is to be said of the limits it has met. */
-  async #endProcesses(): Promise<string[]> {
-    if (!this.#attached) return [];
-    const { hits, left } = await this.#attached.processes.end();
-    if (left.length > 0) {
-      this.#logger.error('Processes of the task cannot be ended', {
-        task_id: this.id,
-        pids: left.map(({ pid }) => pid).join(','),
-      });
-    }
-    return hits;
-  }
-
-  /** On disk before the final status is, so that a later process does not report one without the other. */
-  #keepOutputs(document: string | undefined): void {
-    if (document === undefined) return;
-    this.#outputs = document;
-    try {
-      this.#attached?.directory.record({ type: 'outputs', document });
-    } catch (error: unknown) {
-      this.#logger.error('Cannot record the outputs of the task', {
-        task_id: this.id,
-        error: messageOf(error),
-      });
-    }
-  }
-
   #appendLast(line: string): void {
     try {
       this.#attached?.host.log(line);
@@ -439,9 +397,7 @@ export class Job {
   #finish(status: TaskStatus): void {
     this.#attached?.log.stopFollowing();
     this.#state = 'ended';
-    // One that an earlier process ended is so already.
-    if (!isFinished(this.#status)) this.#liveStatus = this.#status;
-    this.#setStatus(status);
+    this.#facts.finish(status);
     if (this.#onGivenUp) this.#onGivenUp();
     else this.#context.onNews(true);
   }
@@ -450,29 +406,15 @@ export class Job {
   #setTaskStatus(status: TaskStatus): void {
     if (this.#stop.signal.aborted) return;
     this.#confirmation.withdraw();
-    this.#setStatus(status);
+    this.#facts.setStatus(status);
   }
 
-  #setStatus(status: TaskStatus): void {
-    if (status === this.#status) return;
-    this.#status = status;
-    try {
-      this.#attached?.directory.record({ type: 'status', status });
-    } catch (error: unknown) {
-      this.#logger.error('Cannot record the status of the task', { task_id: this.id, error: messageOf(error) });
-    }
-    this.#context.onNews(false);
-  }
-
-  /** Records of the loose lines, after those of `batch`; the same whenever they are sent. */
-  #looseRecords(batch: LogBatch | undefined): string {
+  /** For lines that never were in the log: without one, only the runner's own secrets are known. */
+  #maskLine(): (line: string) => string {
     const { masking, ownSecrets } = this.#context;
-    const ownMasker = createMasker(ownSecrets, masking.minLength);
-    const first = Math.max(this.#looseMs, (batch?.endTime.ms ?? 0) + 1);
-    const records = this.#looseLines.map((line, index) => {
-      const message = this.#attached?.log.mask(line) ?? ownMasker.mask(line);
-      return JSON.stringify({ time: new Date(first + index).toISOString(), message });
-    });
-    return records.length > 0 && (batch?.count ?? 0) > 0 ? `,${records.join(',')}` : records.join(',');
+    const log = this.#attached?.log;
+    if (log) return (line) => log.mask(line);
+    const masker = createMasker(ownSecrets, masking.minLength);
+    return (line) => masker.mask(line);
   }
 }

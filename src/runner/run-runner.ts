@@ -7,6 +7,7 @@ import { proxySecrets, urlSecrets } from '../http/index.ts';
 import { messageOf, systemClock, UserError } from '../lib/index.ts';
 import { UiRunnerClient } from '../protocol/ui/index.ts';
 import { openTokenSource } from '../secrets/index.ts';
+import { ownerOf } from './executors/index.ts';
 import { instanceStart, tidyState } from './instance.ts';
 import { openTransport } from './open-transport.ts';
 import { RenewingClient } from './renewing-client.ts';
@@ -24,7 +25,8 @@ export async function runRunner(options: RunRunnerOptions): Promise<number> {
   const { clock = systemClock, logger, shutdown } = options;
   const { config } = options.loaded;
   const token = requireStartable(config);
-  await checkIdentity(config, process.env['PATH'] ?? '');
+  const isLocal = config.runner.executor.type === 'local';
+  if (isLocal) await checkIdentity(config, process.env['PATH'] ?? '');
   const { connection: via } = config.runner;
   const transport = await openTransport(via, process.env, (problem) => {
     logger.warn('A changed certificate cannot be used', { detail: problem });
@@ -59,11 +61,12 @@ export async function runRunner(options: RunRunnerOptions): Promise<number> {
   let runner: Runner | undefined;
   try {
     await tidyState(stateDir, jobsRoot);
-    const cgroups = await openCgroups(config.runner, stateDir, logger);
+    const cgroups = isLocal ? await openCgroups(config.runner, stateDir, logger) : undefined;
+    const owner = ownerOf(stateDir, token);
     const { webHost = '' } = config;
     const passphrase = via.clientCertificate?.passphrase ?? [];
     const ownSecrets = [token, ...proxySecrets(process.env), ...urlSecrets(webHost)].concat(passphrase);
-    runner = new Runner(options, { client, clock, token, ownSecrets, jobsRoot, cgroups });
+    runner = new Runner(options, { client, clock, token, ownSecrets, jobsRoot, cgroups, owner });
     return await runner.run();
   } finally {
     transport.close();
@@ -77,11 +80,6 @@ function requireStartable(config: RunnerConfig): string {
   if (config.webHost === undefined) {
     throw new UserError('No server is configured: web_host is missing.', {
       hint: 'Run `semaphore runner setup`, or set web_host in the file or SEMAPHORE_WEB_ROOT.',
-    });
-  }
-  if (config.runner.executor.type !== 'local') {
-    throw new UserError(`runner.executor.type "${config.runner.executor.type}" is not available in this version.`, {
-      hint: 'Use "local".',
     });
   }
   const { token } = config.runner;

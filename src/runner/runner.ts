@@ -1,18 +1,17 @@
 import type { RunnerConfig } from '../config/index.ts';
 import { Seal, type Cgroups } from '../execution/index.ts';
-import { createLocalPlace } from '../executors/index.ts';
 import { messageOf, type Clock } from '../lib/index.ts';
 import type { RunnerState } from '../protocol/ui/index.ts';
-import { runTask, type OpenPlace, type TaskHost } from '../tasks/index.ts';
+import { runTask } from '../tasks/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import { startUpkeep, Workspace, type ClearResult } from '../workspace/index.ts';
 import { ConnectionLog } from './connection-log.ts';
+import { Executors, providerMaker } from './executors/index.ts';
 import type { Job, JobContext } from './job.ts';
 import { Jobs } from './jobs.ts';
 import { Poller } from './poller.ts';
 import type { RunnerClient } from './renewing-client.ts';
 import { Reporter } from './reporter.ts';
-import { removeLeftCgroups } from './task-cgroups.ts';
 import type { RunRunnerOptions } from './types.ts';
 
 /** How long an ended runner tries to hand over the last results, milliseconds. */
@@ -33,6 +32,8 @@ export interface RunnerParts {
   jobsRoot: string;
   /** Undefined where tasks have none. */
   cgroups: Cgroups | undefined;
+  /** Tells this runner's containers from others', see `ownerOf`. */
+  owner: string;
 }
 
 /**
@@ -48,7 +49,6 @@ export class Runner {
   readonly #options: RunRunnerOptions;
   readonly #config: RunnerConfig;
   readonly #jobsRoot: string;
-  readonly #cgroups: Cgroups | undefined;
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #jobs: Jobs;
@@ -56,15 +56,14 @@ export class Runner {
   readonly #poller: Poller;
   readonly #reporter: Reporter;
   readonly #workspace: Workspace;
-  readonly #openPlace: OpenPlace;
+  readonly #executors: Executors;
   readonly #saidProblems = new Set<string>();
   readonly #oneOffDone = new AbortController();
   #takesWork = true;
 
   constructor(options: RunRunnerOptions, parts: RunnerParts) {
-    const { client, clock, token, jobsRoot, cgroups, ownSecrets } = parts;
+    const { client, clock, token, jobsRoot, ownSecrets } = parts;
     this.#options = options;
-    this.#cgroups = cgroups;
     this.#jobsRoot = jobsRoot;
     this.#logger = options.logger;
     this.#clock = clock;
@@ -74,7 +73,8 @@ export class Runner {
     this.#connection = connection;
     const intervalMs = runner.checkIntervalSeconds * 1000;
     this.#workspace = new Workspace({ root: this.#config.tmpPath });
-    this.#openPlace = createLocalPlace({ config: this.#config, workspace: this.#workspace, hostEnv: process.env });
+    const forProviders = { ...parts, config: this.#config, workspace: this.#workspace, hostEnv: process.env };
+    this.#executors = new Executors(runner.executor.type, providerMaker({ ...forProviders, logger: this.#logger }));
     const context: JobContext = {
       jobsRoot,
       seal: Seal.fromToken(token),
@@ -83,11 +83,10 @@ export class Runner {
       maxLineBytes: runner.log.maxLineBytes,
       masking: runner.masking,
       ownSecrets,
-      cgroups,
+      executors: this.#executors,
       timeOuts: runner,
       onNews: (urgent) => this.#reporter.notify(urgent),
-      abandon: (taskId) => this.#workspace.abandon(taskId),
-      execute: (job, keys, host) => this.#execute(job, keys, host),
+      execute: (job, keys, host, openPlace) => runTask({ job, keys, config: this.#config, host, openPlace }),
     };
     this.#jobs = new Jobs({
       ...context,
@@ -123,17 +122,15 @@ export class Runner {
     if (resuming.length > 0) {
       this.#logger.info('Going on with tasks of an earlier run', { task_ids: resuming.join(',') });
     }
-    void removeLeftCgroups(
-      this.#cgroups,
-      [...this.#jobs.all()].map(({ tag }) => tag),
-      this.#logger,
-    );
+    // Not waited for: an engine that does not answer must not keep the results of an earlier run from the server.
+    void this.#executors.start();
     const upkeep = new AbortController();
     await this.#startUpkeep(upkeep.signal, new Set(resuming));
     try {
       return await this.#serve();
     } finally {
       upkeep.abort();
+      this.#executors.close();
       await this.#workspace.close();
     }
   }
@@ -144,8 +141,10 @@ export class Runner {
     this.#poller.start();
     await anyAborted(shutdown.drain, shutdown.leave, this.#oneOffDone.signal, this.#connection.refused);
     if (shutdown.leave.aborted) return this.#leave();
-    if (this.#oneOffDone.signal.aborted && !shutdown.drain.aborted) return this.#end();
-    return this.#drain();
+    if (!this.#oneOffDone.signal.aborted || shutdown.drain.aborted) return this.#drain();
+    // Containers of its tasks may still be on their way out.
+    await Promise.race([this.#jobs.idle(), aborted(shutdown.leave)]);
+    return this.#end();
   }
 
   async #drain(): Promise<number> {
@@ -308,10 +307,6 @@ export class Runner {
       this.#logger.error('Cannot remove the job directory', { task_id: job.id, error: messageOf(error) });
     });
     if (this.#config.runner.oneOff && this.#jobs.executed > 0 && this.#jobs.size === 0) this.#oneOffDone.abort();
-  }
-
-  #execute(job: Parameters<JobContext['execute']>[0], keys: Parameters<JobContext['execute']>[1], host: TaskHost) {
-    return runTask({ job, keys, config: this.#config, host, openPlace: this.#openPlace });
   }
 }
 

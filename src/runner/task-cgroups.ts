@@ -27,12 +27,11 @@ export async function openCgroups(
 /** Removes the cgroups that a killed runner has left, but for those of the tasks with these tags. Never rejects. */
 export async function removeLeftCgroups(
   cgroups: Cgroups | undefined,
-  tags: Iterable<string | undefined>,
+  tags: ReadonlySet<string>,
   logger: Logger,
 ): Promise<void> {
   try {
-    const keep = new Set([...tags].filter((tag) => tag !== undefined));
-    const removed = (await cgroups?.removeLeftovers(keep)) ?? 0;
+    const removed = (await cgroups?.removeLeftovers(tags)) ?? 0;
     if (removed > 0) logger.info('Removed the cgroups that an earlier run left', { removed });
   } catch (error: unknown) {
     logger.error('Cannot remove cgroups', { error: messageOf(error) });

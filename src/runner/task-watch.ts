@@ -15,6 +15,8 @@ export interface TaskWatchOptions {
   onTimeOut: (cause: string) => void;
 }
 
+const ended = new Error('the task has ended');
+
 /** Ends a task that takes too long, or whose tool is silent for too long (`runner.task_timeout_seconds`, …). */
 export class TaskWatch {
   readonly #options: TaskWatchOptions;
@@ -58,7 +60,8 @@ export class TaskWatch {
   }
 
   stop(): void {
-    this.#over.abort();
+    // A reason of our own, because one that Node.js makes has a stack, which costs more than all else here.
+    this.#over.abort(ended);
   }
 
   async #during<Result>(phase: Phase, work: () => Promise<Result>): Promise<Result> {

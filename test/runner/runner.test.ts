@@ -421,7 +421,6 @@ describe('the end of a runner', () => {
   it.each([
     ['no server', { web_host: undefined }, /web_host is missing/],
     ['no token', { runner: {} }, /no token/],
-    ['an executor of a later version', { runner: { token: 'x', executor: { type: 'docker' } } }, /executor/],
   ])('does not start with %s', async (_name, config, expected) => {
     const directory = tempDir();
     const file = join(directory, 'c.json');

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
-import { Seal } from '../../src/execution/index.ts';
+import { Seal, type Cgroups } from '../../src/execution/index.ts';
 import { systemClock } from '../../src/lib/index.ts';
 import type { AccessKey, JobData } from '../../src/protocol/ui/index.ts';
+import { Executors, localProvider } from '../../src/runner/executors/index.ts';
 import type { JobContext } from '../../src/runner/job.ts';
 import type { Logger } from '../../src/telemetry/index.ts';
 
@@ -29,8 +30,16 @@ export function recordingLogger(): { logger: Logger; lines: LogLine[] } {
   return { logger, lines };
 }
 
-/** What a job needs; `execute` stands for the tasks room. */
-export function jobContext(root: string, execute: JobContext['execute'], more: Partial<JobContext> = {}): JobContext {
+export interface JobContextOptions extends Partial<JobContext> {
+  cgroups?: Cgroups | undefined;
+  abandon?: (taskId: number) => Promise<void>;
+}
+
+/** What a job needs, on this machine; `execute` stands for the tasks room. */
+export function jobContext(root: string, execute: JobContext['execute'], more: JobContextOptions = {}): JobContext {
+  const { abandon = () => Promise.resolve(), cgroups, ...rest } = more;
+  const logger = more.logger ?? recordingLogger().logger;
+  const openPlace = () => Promise.reject(new Error('no task of this test has a place'));
   return {
     jobsRoot: join(root, 'jobs'),
     seal: Seal.fromToken('token'),
@@ -41,9 +50,9 @@ export function jobContext(root: string, execute: JobContext['execute'], more: P
     ownSecrets: [],
     timeOuts: { taskTimeoutMs: undefined, noOutputTimeoutMs: undefined },
     onNews: () => undefined,
-    abandon: () => Promise.resolve(),
+    executors: new Executors('local', () => localProvider({ openPlace, cgroups, abandon, logger })),
     execute,
-    ...more,
+    ...rest,
   };
 }
 
