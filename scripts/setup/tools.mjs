@@ -45,6 +45,7 @@ const services = {
   sshd: ['ssh.service', 'ssh.socket'],
   dockerd: ['docker.service', 'docker.socket', 'containerd.service'],
   'docker-registry': ['docker-registry.service'],
+  etcd: ['etcd.service'],
 };
 
 const managers = [

@@ -9,7 +9,7 @@ import { cacheDirectory, root } from './paths.mjs';
  * Runs vitest, its own report on the screen, and returns the counts from its JSON report. A test file that cannot be
  * loaded has no tests to count, and an error outside of a test belongs to none: each counts as one failure.
  */
-export async function runVitest({ title = 'Tests', node = process.execPath, files = [] } = {}) {
+export async function runVitest({ title = 'Tests', node = process.execPath, files = [], env = {} } = {}) {
   say(paint('bold', title));
   mkdirSync(cacheDirectory, { recursive: true });
   const report = join(cacheDirectory, 'vitest.json');
@@ -20,7 +20,7 @@ export async function runVitest({ title = 'Tests', node = process.execPath, file
     node,
     [join(root, 'node_modules/vitest/vitest.mjs'), 'run', colour, ...reporters, ...files],
     {
-      env: isolatedEnv(),
+      env: { ...isolatedEnv(), ...env },
     },
   );
   return countReport(report, exitCode);
