@@ -7,9 +7,7 @@ import type { ContainerRole, TaskContainers } from './engine.ts';
 import { runContainerStep, type ContainerStep } from './run-step.ts';
 import { sendInput } from './step-input.ts';
 import { StepLog } from './step-log.ts';
-
-/** More output than this from a helper means something is wrong; it is ended. */
-const maxCaptureBytes = 16 * 1024 * 1024;
+import { captureBytes } from './step-scripts.ts';
 
 /** A process that is to run elsewhere than in the `build` container. */
 export interface InContainer {
@@ -58,7 +56,7 @@ export class ContainerProcesses implements ProcessPort {
         },
         onOutput: (bytes) => {
           size += bytes.length;
-          if (size > maxCaptureBytes) return 'enough';
+          if (size > captureBytes) return 'enough';
           chunks.push(bytes);
           return 'taken';
         },

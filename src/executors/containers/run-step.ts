@@ -63,7 +63,8 @@ class StepRun {
   readonly #backoff = new Backoff({ initialMs: 200, maxMs: 5000 }, systemClock);
   /** Aborted when nothing more is waited for. */
   readonly #over = new AbortController();
-  #stopping = false;
+  /** Resolves when the way down is over; undefined before it begins. */
+  #stopped: Promise<void> | undefined;
   /** It was ended because it wrote too much. */
   #wasTooMuch = false;
   #starts = 0;
@@ -90,6 +91,10 @@ class StepRun {
     for (;;) {
       const { isLater, result } = await this.#read();
       if (this.#over.signal.aborted) return ended({ kind: 'stopped' });
+      if (this.#wasTooMuch) {
+        await this.#stopped;
+        return ended({ kind: 'signalled', signal: 'SIGKILL' });
+      }
       const end = this.#endOf(result);
       if (end !== 'again') return end;
       const isOrderly = result.kind === 'exited' && readReport(result.stderr).end === 'again';
@@ -100,7 +105,11 @@ class StepRun {
   /** One exec. `isLater`: its output could not be taken. */
   async #read(): Promise<{ isLater: boolean; result: ExecResult }> {
     const { containers, directory, kind, offset, onOutput, role } = this.#step;
+    // Not put together of several signals by the system, which forgets those that nobody else holds.
     const enough = new AbortController();
+    const giveUp = (): void => enough.abort();
+    this.#over.signal.addEventListener('abort', giveUp);
+    const timer = setTimeout(giveUp, readPatienceMs);
     let isLater = false;
     const onStdout = (bytes: Buffer): void => {
       if (enough.signal.aborted || bytes.length === 0) return;
@@ -114,16 +123,17 @@ class StepRun {
       enough.abort();
     };
     const textBytes = this.#text?.length ?? 0;
-    const signal = AbortSignal.any([this.#over.signal, enough.signal, AbortSignal.timeout(readPatienceMs)]);
     const argv = attachCommand({ directory, kind, offset: offset(), textBytes });
-    const result = await containers.exec(role, { argv, input: this.#text, onStdout, signal });
+    const result = await containers.exec(role, { argv, input: this.#text, onStdout, signal: enough.signal });
+    clearTimeout(timer);
+    this.#over.signal.removeEventListener('abort', giveUp);
     return { isLater, result };
   }
 
   #endOf(result: ExecResult): StepEnd | undefined | 'again' {
     const { signal, spec } = this.#step;
     if (result.kind === 'dropped') return 'again';
-    const wasStopped = signal.aborted && this.#stopping;
+    const wasStopped = signal.aborted && this.#stopped !== undefined;
     if (result.kind === 'gone') return ended(wasStopped ? { kind: 'stopped' } : result);
     const report = readReport(result.stderr);
     if (wasStopped && (report.end === 'over' || report.end === 'lost')) return ended({ kind: 'stopped' });
@@ -135,7 +145,6 @@ class StepRun {
     const { role, spec } = this.#step;
     switch (report.end) {
       case 'over':
-        if (this.#wasTooMuch) return ended({ kind: 'signalled', signal: 'SIGKILL' });
         return ended(resultOf(report, spec), report.errorBytes);
       case 'lost':
         return ended({
@@ -174,11 +183,10 @@ class StepRun {
 
   /** Begins the way down, once, and gives up what does not end on it. */
   #stop(ladder: ContainerStop): void {
-    if (this.#stopping) return;
-    this.#stopping = true;
+    if (this.#stopped) return;
     const timer = setTimeout(() => this.#over.abort(), ladder.graceMs + stopPatienceMs);
     this.#over.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
-    void endContainerStep({ ...this.#step, signal: this.#over.signal }, ladder);
+    this.#stopped = endContainerStep({ ...this.#step, signal: this.#over.signal }, ladder);
   }
 }
 

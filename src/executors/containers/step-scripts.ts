@@ -22,6 +22,9 @@
  *         over                       nothing more comes
  */
 
+/** More output than this from a short process means something is wrong; it is ended. */
+export const captureBytes = 16 * 1024 * 1024;
+
 /** Functions that the scripts below share. */
 const common = String.raw`
   # Not every "sleep" knows fractions.
@@ -121,7 +124,8 @@ const superviseScript = String.raw`
   keep() {
     trap '' HUP INT QUIT TERM
     exec 9<&- 5>>output
-    why=$(/bin/sh -c 'echo "keeper $$" >&3; exec cat 3>&-' 2>&1 >&5) && exit
+    case $kind in capture) set -- head -c ${captureBytes + 1} ;; *) set -- cat ;; esac
+    why=$(/bin/sh -c 'echo "keeper $$" >&3; exec "$@" 3>&-' semaphore-keeper "$@" 2>&1 >&5) && exit
     look
     [ -z "$drained" ] || exit
     echo "unlogged $why" >&3
@@ -225,6 +229,8 @@ const attachText = String.raw`
       echo "errors $(wc -c <"$dir/errors")" >&2
     fi
     cat "$dir/record" >&2
+    # Once given out, what a short process has printed is of no use any more.
+    [ "$end" != over ] || [ "$kind" != capture ] || rm -rf "$dir"
     leave "$end"
   }
   if [ "$bytes" -gt 0 ]; then

@@ -80,6 +80,9 @@ function supervise(child: ChildProcess, options: CallOptions, resolve: (result: 
     else if (ending === undefined) onStdout(bytes);
   });
   child.stderr?.on('data', (bytes: Buffer) => err.add(bytes));
+  // The pipes of a command that is killed may break; it ends all the same.
+  child.stdout?.on('error', () => undefined);
+  child.stderr?.on('error', () => undefined);
   // It may end without having read its input.
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(input);

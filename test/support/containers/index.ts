@@ -13,8 +13,11 @@ import { debianImage } from '../docker/index.ts';
 import { tempDir } from '../temp-dir.ts';
 
 /** Containers that the tests of a file share, made when they are first asked for. */
-export function sharedContainers(owner: string, image: string) {
-  const name = `${owner}-${createHash('sha256').update(image).digest('hex').slice(0, 6)}`;
+export function sharedContainers(owner: string, image: () => string, what = '') {
+  const name = `${owner}-${createHash('sha256')
+    .update(image() + what)
+    .digest('hex')
+    .slice(0, 6)}`;
   const engine = testEngine(owner);
   let made: Promise<TaskContainers> | undefined;
   afterAll(async () => {
@@ -23,7 +26,7 @@ export function sharedContainers(owner: string, image: string) {
   return {
     engine,
     name,
-    open: (): Promise<TaskContainers> => (made ??= opened(engine, { name, image })),
+    open: (): Promise<TaskContainers> => (made ??= opened(engine, { name, image: image() })),
   };
 }
 
@@ -38,11 +41,13 @@ export interface Life {
   statuses: TaskStatus[];
   /** The task is to stop. */
   stop(): void;
+  /** As if this process were killed: it hears nothing more of its containers, and writes nothing more. */
+  die(): void;
 }
 
 export interface ContainerTask {
-  /** A runner takes the task up; all but the first play it again. */
-  live(options?: { containers?: TaskContainers }): Life;
+  /** A runner takes the task up; all but the first play it again. `before` is the one that was killed just now. */
+  live(options?: { containers?: TaskContainers; before?: Life }): Life;
   log(): string;
 }
 
@@ -56,10 +61,25 @@ export async function containerTask(containers: TaskContainers): Promise<Contain
   let lives = 0;
   return {
     live: (options = {}) => {
+      options.before?.die();
       const directory = JobDirectory.open(root, 1, seal);
       if (!directory) throw new Error('there is no job');
       const abort = new AbortController();
       const statuses: TaskStatus[] = [];
+      const given = options.containers ?? containers;
+      let isDead = false;
+      const mortal: TaskContainers = {
+        name: given.name,
+        remove: (graceMs) => given.remove(graceMs),
+        exec: async (role, request) => {
+          if (isDead) return await new Promise(() => undefined);
+          const onStdout = (bytes: Buffer): void => {
+            if (!isDead) request.onStdout?.(bytes);
+          };
+          const result = await given.exec(role, { ...request, onStdout });
+          return isDead ? await new Promise(() => undefined) : result;
+        },
+      };
       onTestFinished(() => {
         abort.abort();
         directory.close();
@@ -67,7 +87,7 @@ export async function containerTask(containers: TaskContainers): Promise<Contain
       lives += 1;
       const host = createContainerHost({
         directory,
-        containers: options.containers ?? containers,
+        containers: mortal,
         signal: abort.signal,
         resumed: lives > 1,
         addSecret: () => undefined,
@@ -75,10 +95,19 @@ export async function containerTask(containers: TaskContainers): Promise<Contain
         setCommit: () => undefined,
         waitForDecision: (): Promise<Decision> => Promise.resolve('confirmed'),
       });
-      return { host, directory, statuses, stop: () => abort.abort() };
+      return { host, directory, statuses, stop: () => abort.abort(), die: () => (isDead = true) };
     },
     log: () => readFileSync(first.logPath, 'utf8'),
   };
+}
+
+/** What a shell script prints in a container; runs beside the task. */
+export async function outputOf(containers: TaskContainers, text: string): Promise<string> {
+  const printed: Buffer[] = [];
+  const argv = ['/bin/sh', '-c', text];
+  const result = await containers.exec('build', { argv, onStdout: (bytes) => printed.push(bytes) });
+  if (result.kind !== 'exited') throw new Error(`an exec ended: ${result.reason}`);
+  return Buffer.concat(printed).toString('utf8');
 }
 
 /** A shell script as a step of a task. */
