@@ -38,6 +38,10 @@ const tools = {
   aws: { apt: ['awscli'], dnf: 'awscli2', apk: 'aws-cli', brew: 'awscli' },
   kubectl: { apt: ['kubernetes-client', 'kubectl'], dnf: 'kubernetes-client', apk: 'kubectl', brew: 'kubernetes-cli' },
   'systemd-analyze': { apt: ['systemd'], dnf: 'systemd', apk: 'systemd', brew: 'systemd' },
+  // For `npm run test:kubernetes` only.
+  go: { apt: ['golang-go'], dnf: 'golang', apk: 'go', brew: 'go' },
+  etcd: { apt: ['etcd-server'], dnf: 'etcd', apk: 'etcd', brew: 'etcd' },
+  'dpkg-source': { apt: ['dpkg-dev'], dnf: 'dpkg-dev', apk: 'dpkg-dev', brew: 'dpkg' },
 };
 
 /** What starts with the machine, or at once, when the package of a tool is installed. The tests need none of them. */
