@@ -4,8 +4,8 @@ import type { Logger } from '../telemetry/index.ts';
 import { decodeBase64 } from './host-executor/base64.ts';
 import { quoteWord } from './host-executor/quote-word.ts';
 import type { JobCommand, JobEvents, JobExecutor } from './job-executor.ts';
-import { injectedDirectory } from './kubernetes-executor/environment-secrets.ts';
-import { explainLoss } from './kubernetes-executor/explain-loss.ts';
+import { variablesScript } from './kubernetes-executor/environment-secrets.ts';
+import { explainLoss, hasEnded } from './kubernetes-executor/explain-loss.ts';
 import { destinationOf, injectCommand } from './kubernetes-executor/inject-command.ts';
 import { type CreatedResources, JobResources } from './kubernetes-executor/job-resources.ts';
 import type { Leftovers } from './kubernetes-executor/leftovers.ts';
@@ -41,6 +41,10 @@ export interface KubernetesExecutorOptions {
   /** Aborted when KILL shall not wait for that. It stops nothing by itself. */
   hurry?: AbortSignal | undefined;
 }
+
+const hourMs = 3_600_000;
+/** From the end of a pod until the connection to its shell is given up, milliseconds: usually it ends by itself. */
+const endPatienceMs = 3000;
 
 /** What `start` tells of the shell, and how it is asked for. */
 const introductions = [
@@ -106,7 +110,7 @@ export class KubernetesExecutor implements JobExecutor {
       const isFirst = !this.#hasExported;
       this.#hasExported = true;
       // The first are in the secret, where `prepare` has put them.
-      if (isFirst) return this.#silently(`\\builtin . ${injectedDirectory}/.env`);
+      if (isFirst) return this.#silently(`\\builtin . ${variablesScript}`);
       return this.#export(job);
     });
   }
@@ -194,6 +198,7 @@ export class KubernetesExecutor implements JobExecutor {
       const result = await this.#session.start();
       if (result.kind === 'ready') {
         events.output('Shell session is ready.\n');
+        void this.#watchOver();
         return true;
       }
       failure = 'Failed to start shell in kubernetes container';
@@ -207,6 +212,16 @@ export class KubernetesExecutor implements JobExecutor {
       logger.error('The shell of the job did not start', { pod, error: reason });
     }
     return false;
+  }
+
+  /** The connection may stay open after the pod has gone, when its node has gone with it. */
+  async #watchOver(): Promise<void> {
+    const { signal } = this.#stopped;
+    const observer = this.#observer;
+    while (observer && !signal.aborted && !observer.failure && !hasEnded(observer))
+      await observer.changed(hourMs, signal);
+    await observer?.changed(endPatienceMs, signal);
+    if (!signal.aborted && observer && hasEnded(observer)) this.#process?.abandon();
   }
 
   async #introduce(): Promise<number> {

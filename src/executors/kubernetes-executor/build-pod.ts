@@ -27,9 +27,11 @@ export interface BuiltPod {
   remarks: string[];
 }
 
+/** What a container prints last is kept as the reason when it fails: a shell has not seen it. */
+const lastWords = { terminationMessagePolicy: 'FallbackToLogsOnError' } as const;
+
 /** Name of the container that the commands run in, whatever the request calls it. */
 export const mainContainer = 'main';
-const volume = 'environment';
 const noContainers = 'no containers specified in Semaphore YAML, and no default container is provided';
 
 /** Makes the pod of a job (spec CI 6.3, 4.2). Throws UserError. */
@@ -46,15 +48,21 @@ export function buildPod(options: BuildPodOptions): BuiltPod {
     return { name, container };
   });
   const { imagePullSecrets = [], volumes = [] } = decoration.pod;
+  const injected = Array.from({ length: environmentSecrets }, (_, index) => injectedVolume(names, index));
   const aliases = hostAliases(named, remarks);
   const spec: PodSpec = {
     ...decoration.pod,
     ...(aliases && { hostAliases: aliases }),
     restartPolicy: 'Never',
     imagePullSecrets: [...imagePullSecrets, ...(hasPullSecret ? [{ name: names.pullSecret }] : [])],
-    volumes: [...volumes, environmentVolume(names, environmentSecrets)],
+    volumes: [...volumes, ...injected.map(({ volume }) => volume)],
     containers: [
-      mainSpec(main, decoration.main, remarks),
+      mainSpec(
+        main,
+        decoration.main,
+        injected.map(({ mount }) => mount),
+        remarks,
+      ),
       ...named.map(({ name, container }) => sidecarSpec(name, container, decoration.sidecars, remarks)),
     ],
   };
@@ -67,8 +75,14 @@ function containersOf({ containers, defaultImage }: BuildPodOptions): readonly J
   return [{ name: mainContainer, image: defaultImage, command: '', entrypoint: '', user: '', variables: [] }];
 }
 
-function mainSpec(container: JobContainer, decoration: Partial<ContainerSpec>, remarks: string[]): ContainerSpec {
+function mainSpec(
+  container: JobContainer,
+  decoration: Partial<ContainerSpec>,
+  mounts: NonNullable<ContainerSpec['volumeMounts']>,
+  remarks: string[],
+): ContainerSpec {
   return {
+    ...lastWords,
     ...decoration,
     ...securityOf(container, decoration, remarks),
     name: mainContainer,
@@ -76,7 +90,7 @@ function mainSpec(container: JobContainer, decoration: Partial<ContainerSpec>, r
     env: environment(container, decoration),
     // It only keeps the pod; the commands come through the session.
     command: ['bash', '-c', 'sleep infinity'],
-    volumeMounts: [...(decoration.volumeMounts ?? []), { name: volume, mountPath: injectedDirectory, readOnly: true }],
+    volumeMounts: [...(decoration.volumeMounts ?? []), ...mounts],
   };
 }
 
@@ -90,6 +104,7 @@ function sidecarSpec(
   const command = literalWords(container, 'entrypoint');
   const args = literalWords(container, 'command');
   return {
+    ...lastWords,
     ...decoration,
     ...securityOf(container, decoration, remarks),
     name,
@@ -143,8 +158,17 @@ function hostAliases(
   return [{ ip: '127.0.0.1', hostnames: [...hostnames] }];
 }
 
-function environmentVolume(names: JobNames, count: number): NonNullable<PodSpec['volumes']>[number] {
-  if (count === 1) return { name: volume, secret: { secretName: names.environmentSecret(0) } };
-  const sources = Array.from({ length: count }, (_, index) => ({ secret: { name: names.environmentSecret(index) } }));
-  return { name: volume, projected: { sources } };
+/** Each secret is a volume of its own; usually there is one, named as in the original. */
+function injectedVolume(
+  names: JobNames,
+  index: number,
+): {
+  volume: NonNullable<PodSpec['volumes']>[number];
+  mount: NonNullable<ContainerSpec['volumeMounts']>[number];
+} {
+  const name = `environment${index === 0 ? '' : `-${index + 1}`}`;
+  return {
+    volume: { name, secret: { secretName: names.environmentSecret(index) } },
+    mount: { name, mountPath: injectedDirectory(index), readOnly: true },
+  };
 }

@@ -4,8 +4,16 @@ import type { EncodedVariable, JobFile } from '../../protocol/ci/index.ts';
 import { decodeBase64 } from '../host-executor/base64.ts';
 import { exportScript, type Variable } from '../host-executor/environment.ts';
 
-/** Where the secrets are in the main container (spec CI 6.3). */
-export const injectedDirectory = '/tmp/injected';
+/** Where the first of the secrets is in the main container (spec CI 6.3). */
+const firstDirectory = '/tmp/injected';
+
+/** Where the others are: `/tmp/injected-2`, … */
+export function injectedDirectory(index: number): string {
+  return index === 0 ? firstDirectory : `${firstDirectory}-${index + 1}`;
+}
+
+/** The script that exports the variables, in the container. */
+export const variablesScript = `${firstDirectory}/.env`;
 
 /** What the container is given by secrets: each is a map of keys to bytes. */
 export interface EnvironmentSecrets {
@@ -57,7 +65,8 @@ class Packer {
   #room = 0;
   #total = 0;
 
-  add(key: string, bytes: Buffer): void {
+  /** Returns where it will be in the container. */
+  add(key: string, bytes: Buffer): string {
     if (this.secrets.length === 0 || bytes.length > this.#room) {
       this.secrets.push(new Map());
       this.#room = maxSecretBytes;
@@ -73,19 +82,15 @@ class Packer {
         },
       );
     }
+    return `${injectedDirectory(this.secrets.length - 1)}/${key}`;
   }
 }
 
 function addFile(packer: Packer, key: string, content: Buffer): string[] {
-  if (content.length <= maxSecretBytes) {
-    packer.add(key, content);
-    return [`${injectedDirectory}/${key}`];
-  }
+  if (content.length <= maxSecretBytes) return [packer.add(key, content)];
   const paths: string[] = [];
   for (let at = 0; at < content.length; at += maxSecretBytes) {
-    const part = `${key.slice(0, maxKey - 4)}.${paths.length}`;
-    packer.add(part, content.subarray(at, at + maxSecretBytes));
-    paths.push(`${injectedDirectory}/${part}`);
+    paths.push(packer.add(`${key}.${paths.length}`, content.subarray(at, at + maxSecretBytes)));
   }
   return paths;
 }

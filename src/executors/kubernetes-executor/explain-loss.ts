@@ -33,6 +33,19 @@ export async function explainLoss(
   return `The connection to the shell of the job was lost${why}; a shell cannot be connected to again.${trouble}`;
 }
 
+/** Nothing runs in the pod any more. */
+export function hasEnded({ pod, isGone }: PodObserver): boolean {
+  const { phase, reason, containerStatuses = [] } = pod?.status ?? {};
+  const main = containerStatuses.find(({ name }) => name === mainContainer);
+  return (
+    isGone ||
+    phase === 'Failed' ||
+    phase === 'Succeeded' ||
+    reason === 'NodeLost' ||
+    main?.state?.terminated !== undefined
+  );
+}
+
 function fate({ pod }: PodObserver): string | undefined {
   return pod && fateOf(pod, mainContainer);
 }

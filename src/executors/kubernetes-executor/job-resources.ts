@@ -1,12 +1,13 @@
 import { RemoteError, UserError } from '../../lib/index.ts';
 import type { JobRequest } from '../../protocol/ci/index.ts';
-import type { KubernetesClient, OwnerReference, Pod } from '../kubernetes/index.ts';
-import { buildPod } from './build-pod.ts';
+import type { Logger } from '../../telemetry/index.ts';
+import type { KubernetesClient, ObjectMeta, Pod, Secret } from '../kubernetes/index.ts';
+import { buildPod, type BuiltPod } from './build-pod.ts';
 import { noDecoration, readDecoration } from './decoration.ts';
 import { environmentSecrets, type EnvironmentSecrets } from './environment-secrets.ts';
 import type { Leftover } from './leftovers.ts';
 import { jobNames, type JobNames } from './names.ts';
-import { type AgentProcess, ownedMeta, ownerReference, processOf } from './ownership.ts';
+import { type AgentProcess, isSameProcess, ownedMeta, ownerReference, processOf } from './ownership.ts';
 import { dockerConfigJson } from './pull-secret.ts';
 import type { KubernetesSettings } from './settings.ts';
 import { reasonOf } from './wait-for-pod.ts';
@@ -19,6 +20,7 @@ export interface JobResourcesOptions {
   hostVariables: readonly { name: string; value: string }[];
   /** Of the agent, for the AWS CLI. */
   env: Readonly<Record<string, string>>;
+  logger: Pick<Logger, 'info'>;
   signal: AbortSignal;
 }
 
@@ -29,134 +31,176 @@ export interface CreatedResources {
   remarks: readonly string[];
 }
 
+/** What is to be made, but for its names. */
+interface Plan {
+  environment: EnvironmentSecrets;
+  dockerConfig: string | undefined;
+  build: (names: JobNames) => BuiltPod;
+}
+
 /** From TERM to KILL when the pod is removed, unless its decoration says otherwise: its first process does not hear TERM. Seconds. */
 const usualGraceSeconds = 1;
+const maxAttempts = 4;
 
-/**
- * What a job has on the cluster: a pod, a secret with variables and files (or several), one for pulling images. The pod is made first and owns
- * the secrets, so that they go when it goes, whoever removes it; until they are there, Kubernetes has it wait. `made` names all
- * that may exist, at any moment.
- */
+const failures = {
+  decoration: 'Failed to load pod spec',
+  environment: 'Failed to create environment secret',
+  pull: 'Failed to create temporary image pull secret',
+  build: 'Failed to create pod: error building pod spec',
+  pod: 'Failed to create pod',
+} as const;
+
+/** What a job has on the cluster: a secret with variables and files (or several), one for pulling images, and the pod. */
 export class JobResources {
   readonly #options: JobResourcesOptions;
-  readonly #made: Leftover[] = [];
+  #made: Leftover[] = [];
 
   constructor(options: JobResourcesOptions) {
     this.#options = options;
   }
 
-  /** What is to be removed: the pod first. */
+  /** All that may exist, at any moment, and is to be removed: the pod first. */
   get made(): readonly Leftover[] {
-    return this.#made;
+    return this.#made.toReversed();
   }
 
   /** Throws UserError with the original's words for what could not be made; the signal ends it between two steps. */
   async create(): Promise<CreatedResources> {
+    const plan = await this.#plan();
+    for (let attempt = 1; ; attempt += 1) {
+      const names = jobNames(this.#options.request.jobId, attempt > 1);
+      const built = await step(failures.build, this.#options.signal, () => plan.build(names));
+      try {
+        const uid = await this.#make(names, plan, built);
+        return { pod: { name: names.pod, uid }, parts: plan.environment.parts, remarks: built.remarks };
+      } catch (error: unknown) {
+        // A name is taken, perhaps by what an agent has left that nobody can ask any more: then others.
+        const isTaken = error instanceof UserError && error.cause instanceof RemoteError && error.cause.status === 409;
+        if (!isTaken || attempt === maxAttempts) throw error;
+        await this.#undo();
+      }
+    }
+  }
+
+  async #plan(): Promise<Plan> {
     const { client, settings, request, hostVariables, env, signal } = this.#options;
-    const { imagePullCredentials } = request.compose;
-    const decoration = await step('Failed to load pod spec', signal, () =>
-      settings.podSpec === '' ? Promise.resolve(noDecoration) : readDecoration(client, settings.podSpec, signal),
+    const { imagePullCredentials, containers } = request.compose;
+    const decoration = await step(failures.decoration, signal, () =>
+      settings.podSpec === '' ? noDecoration : readDecoration(client, settings.podSpec, signal),
     );
-    const environment = await step('Failed to create environment secret', signal, () =>
+    const environment = await step(failures.environment, signal, () =>
       environmentSecrets(request.variables, hostVariables, request.files),
     );
-    const dockerConfig = await step('Failed to create temporary image pull secret', signal, () =>
-      imagePullCredentials.length === 0 ? undefined : dockerConfigJson(imagePullCredentials, { env, signal }),
-    );
-    const build = (names: JobNames): ReturnType<typeof buildPod> =>
+    const build = (names: JobNames): BuiltPod =>
       buildPod({
-        containers: request.compose.containers,
+        containers,
         defaultImage: settings.defaultImage,
         allowedImages: settings.allowedImages,
         decoration,
         names,
         environmentSecrets: environment.secrets.length,
-        hasPullSecret: dockerConfig !== undefined,
+        hasPullSecret: imagePullCredentials.length > 0,
       });
-    await step('Failed to create pod: error building pod spec', signal, () => build(jobNames(request.jobId)));
-    const { names, built, uid } = await step('Failed to create pod', signal, () => this.#createPod(build));
-    const owner = ownerReference({ name: names.pod, uid });
+    // Nothing is made for a pod that cannot be.
+    await step(failures.build, signal, () => build(jobNames(request.jobId)));
+    const dockerConfig = await step(failures.pull, signal, () =>
+      imagePullCredentials.length === 0 ? undefined : dockerConfigJson(imagePullCredentials, { env, signal }),
+    );
+    return { environment, dockerConfig, build };
+  }
+
+  /** Returns the uid of the pod. */
+  async #make(names: JobNames, { environment, dockerConfig }: Plan, { spec }: BuiltPod): Promise<string> {
+    const { client, signal } = this.#options;
+    const secrets: { failure: string; secret: Secret }[] = [...environment.secrets.entries()].map(([index, data]) => ({
+      failure: failures.environment,
+      secret: this.#secret(names.environmentSecret(index), 'Opaque', data),
+    }));
     if (dockerConfig !== undefined) {
       const data = new Map([['.dockerconfigjson', Buffer.from(dockerConfig)]]);
-      await step('Failed to create temporary image pull secret', signal, () =>
-        this.#createSecret(names.pullSecret, 'kubernetes.io/dockerconfigjson', data, owner),
+      secrets.push({
+        failure: failures.pull,
+        secret: this.#secret(names.pullSecret, 'kubernetes.io/dockerconfigjson', data),
+      });
+    }
+    for (const { failure, secret } of secrets) {
+      await this.#createOne(failure, { kind: 'secret', name: secret.metadata.name, uid: undefined }, () =>
+        client.createSecret(secret, signal),
       );
     }
-    for (const [index, data] of environment.secrets.entries()) {
-      await step('Failed to create environment secret', signal, () =>
-        this.#createSecret(names.environmentSecret(index), 'Opaque', data, owner),
-      );
-    }
-    return { pod: { name: names.pod, uid }, parts: environment.parts, remarks: built.remarks };
+    const graceSeconds = spec.terminationGracePeriodSeconds === undefined ? usualGraceSeconds : undefined;
+    const pod = { metadata: this.#meta(names.pod), spec };
+    const uid = await this.#createOne(
+      failures.pod,
+      { kind: 'pod', name: names.pod, uid: undefined, graceSeconds },
+      () => client.createPod(pod, signal),
+    );
+    await this.#giveToPod(
+      names.pod,
+      uid,
+      secrets.map(({ secret }) => secret.metadata.name),
+    );
+    return uid;
   }
 
-  /** The usual name may be taken by what an agent has left that nobody can ask any more: then another one. */
-  async #createPod(
-    build: (names: JobNames) => ReturnType<typeof buildPod>,
-  ): Promise<{ names: JobNames; built: ReturnType<typeof buildPod>; uid: string }> {
-    const { jobId } = this.#options.request;
-    for (let attempt = 0; ; attempt += 1) {
-      const names = jobNames(jobId, attempt > 0);
-      const built = build(names);
-      const graceSeconds = built.spec.terminationGracePeriodSeconds === undefined ? usualGraceSeconds : undefined;
-      const leftover: Leftover = { kind: 'pod', name: names.pod, uid: undefined, graceSeconds };
-      this.#made.push(leftover);
-      try {
-        const pod = await this.#options.client.createPod(
-          { ...this.#meta(names.pod), spec: built.spec },
-          this.#options.signal,
-        );
-        const uid = this.#uidOfOurs(pod);
-        leftover.uid = uid;
-        return { names, built, uid };
-      } catch (error: unknown) {
-        const isRefused = error instanceof RemoteError && error.status !== undefined && error.status < 500;
-        if (isRefused) this.#made.pop();
-        if (!(error instanceof RemoteError) || error.status !== 409 || attempt >= 3) throw error;
-      }
+  async #createOne(failure: string, object: Leftover, create: () => Promise<Pod | Secret>): Promise<string> {
+    this.#made.push(object);
+    try {
+      object.uid = await step(failure, this.#options.signal, async () => this.#uidOfOurs(await create()));
+    } catch (error: unknown) {
+      const cause = error instanceof UserError ? error.cause : undefined;
+      // Refused, so it is not there, or somebody else's.
+      if (cause instanceof RemoteError && cause.status !== undefined && cause.status < 500) this.#made.pop();
+      throw error;
     }
+    return object.uid ?? '';
   }
 
-  /** Throws RemoteError (409) when an answer was lost and the pod of that name turns out to be somebody else's. */
-  #uidOfOurs(pod: Pod): string {
-    const { owner, request } = this.#options;
-    const made = processOf(pod.metadata);
-    if (made?.host === owner.host && made.pid === owner.pid && made.started === owner.started)
-      return pod.metadata.uid ?? '';
-    throw new RemoteError(`there is another pod named ${pod.metadata.name}`, {
+  /** Throws RemoteError (409) when an answer was lost and what is there by that name turns out to be somebody else's. */
+  #uidOfOurs({ metadata }: Pod | Secret): string | undefined {
+    const { owner } = this.#options;
+    if (isSameProcess(processOf(metadata), owner)) return metadata.uid;
+    throw new RemoteError(`there is another ${metadata.name}`, {
       kind: 'rejected',
-      endpoint: `create pods for job ${request.jobId}`,
+      endpoint: `create ${metadata.name}`,
       status: 409,
       retryable: false,
     });
   }
 
-  async #createSecret(
-    name: string,
-    type: string,
-    data: ReadonlyMap<string, Buffer>,
-    owner: OwnerReference,
-  ): Promise<void> {
-    const leftover: Leftover = { kind: 'secret', name, uid: undefined };
-    this.#made.push(leftover);
-    const { metadata } = this.#meta(name);
-    const encoded = Object.fromEntries([...data].map(([key, bytes]) => [key, bytes.toString('base64')]));
-    const secret = await this.#options.client.createSecret(
-      { metadata: { ...metadata, ownerReferences: [owner] }, type, immutable: true, data: encoded },
-      this.#options.signal,
-    );
-    leftover.uid = secret.metadata.uid;
+  /** So that they go when it goes, whoever removes it. An agent that may not change secrets removes them itself, no more. */
+  async #giveToPod(name: string, uid: string, secrets: readonly string[]): Promise<void> {
+    const { client, owner, logger, signal } = this.#options;
+    const ownerReferences = [ownerReference({ name, uid }), ...(owner.pod ? [ownerReference(owner.pod)] : [])];
+    try {
+      for (const secret of secrets) await client.patchSecret(secret, { metadata: { ownerReferences } }, signal);
+    } catch (error: unknown) {
+      signal.throwIfAborted();
+      logger.info('The secrets of the job do not belong to its pod', { error: reasonOf(error) });
+    }
   }
 
-  #meta(name: string): Pick<Pod, 'metadata'> {
+  async #undo(): Promise<void> {
+    const { client, signal } = this.#options;
+    for (const { kind, name, uid } of this.made) {
+      await (kind === 'secret' ? client.deleteSecret(name, { uid, signal }) : client.deletePod(name, { uid, signal }));
+    }
+    this.#made = [];
+  }
+
+  #secret(name: string, type: string, data: ReadonlyMap<string, Buffer>): Secret {
+    const encoded = Object.fromEntries([...data].map(([key, bytes]) => [key, bytes.toString('base64')]));
+    return { metadata: this.#meta(name), type, immutable: true, data: encoded };
+  }
+
+  /** The agent's own pod is the owner: what is left goes when that is removed. */
+  #meta(name: string): ObjectMeta {
     const { client, owner, request, settings } = this.#options;
     return {
-      metadata: {
-        name,
-        namespace: client.namespace,
-        ...ownedMeta(owner, request.jobId, settings.labels),
-        ...(owner.pod && { ownerReferences: [ownerReference(owner.pod)] }),
-      },
+      name,
+      namespace: client.namespace,
+      ...ownedMeta(owner, request.jobId, settings.labels),
+      ...(owner.pod && { ownerReferences: [ownerReference(owner.pod)] }),
     };
   }
 }

@@ -74,6 +74,11 @@ export function ownerReference({ name, uid }: { name: string; uid: string }): Ow
   return { apiVersion: 'v1', kind: 'Pod', name, uid };
 }
 
+export function isSameProcess(a: AgentProcess | undefined, b: AgentProcess): boolean {
+  const keys = ['host', 'boot', 'pids', 'pid', 'started'] as const;
+  return a !== undefined && keys.every((key) => a[key] === b[key]);
+}
+
 /** The process that has made an object; undefined for what no agent has made. */
 export function processOf({ annotations = {} }: ObjectMeta): AgentProcess | undefined {
   try {

@@ -5,7 +5,7 @@ import type { ApiAnswer } from './request.ts';
 
 /** What was to be done, in the words of RBAC. */
 export interface ApiAction {
-  verb: 'create' | 'delete' | 'get' | 'list' | 'watch';
+  verb: 'create' | 'delete' | 'get' | 'list' | 'patch' | 'watch';
   /** `pods`, `pods/exec`, `secrets`, … */
   resource: string;
   namespace: string;

@@ -4,7 +4,7 @@ import { call, type CallResult } from './call.ts';
 import type { KubernetesConnection } from './connection.ts';
 import { execInPod, type ExecRequest, type ExecStream } from './exec.ts';
 import type { ApiRequest } from './request.ts';
-import type { ConfigMap, ObjectEvent, Pod, Secret } from './types.ts';
+import type { ConfigMap, ObjectEvent, ObjectMeta, Pod, Secret } from './types.ts';
 import { watchPod, type WatchPodOptions } from './watch-pod.ts';
 
 export interface DeleteOptions {
@@ -43,6 +43,16 @@ export class KubernetesClient {
   /** As `createPod`. */
   createSecret(secret: Secret, signal?: AbortSignal): Promise<Secret> {
     return this.#create<Secret>('secrets', { apiVersion: 'v1', kind: 'Secret', ...secret }, signal);
+  }
+
+  /** Merges fields into a secret. Throws RemoteError with status 404 when there is none. */
+  async patchSecret(
+    name: string,
+    patch: { metadata: Pick<ObjectMeta, 'ownerReferences'> },
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const path = this.#path('secrets', name);
+    await this.#call('patch', 'secrets', { method: 'PATCH', path, body: patch, signal });
   }
 
   getPod(name: string, signal?: AbortSignal): Promise<Pod | undefined> {
@@ -117,7 +127,7 @@ export class KubernetesClient {
     );
     if (answer.status !== 409) return parse<Kind>(answer.body);
     // An earlier attempt, whose answer was lost, has made it. Its name is nobody else's.
-    const made = mayBeRepeated ? await this.#get<Kind>(resource, body.metadata.name, signal) : undefined;
+    const made = mayBeRepeated ? await this.#lookAgain(resource, body, signal) : undefined;
     if (made) return made;
     throw new RemoteError(`${resource} "${body.metadata.name}" already exists in namespace ${this.namespace}`, {
       kind: 'rejected',
@@ -125,6 +135,20 @@ export class KubernetesClient {
       status: 409,
       retryable: false,
     });
+  }
+
+  /** What an attempt of ours has made, as far as it may be looked at. */
+  async #lookAgain<Kind extends { metadata: { name: string } }>(
+    resource: string,
+    body: Kind,
+    signal: AbortSignal | undefined,
+  ): Promise<Kind | undefined> {
+    try {
+      return await this.#get<Kind>(resource, body.metadata.name, signal);
+    } catch (error: unknown) {
+      if (error instanceof RemoteError && error.status === 403) return body;
+      throw error;
+    }
   }
 
   async #get<Kind>(resource: string, name: string, signal: AbortSignal | undefined): Promise<Kind | undefined> {

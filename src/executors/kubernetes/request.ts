@@ -4,11 +4,11 @@ import { type KubernetesConnection, requestSettings } from './connection.ts';
 import { connectionFailure } from './connection-failure.ts';
 
 export interface ApiRequest {
-  method: 'GET' | 'POST' | 'DELETE';
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** Begins with `/api`. */
   path: string;
   query?: Readonly<Record<string, string>>;
-  /** Sent as JSON. */
+  /** Sent as JSON; of PATCH, as what is to be merged. */
   body?: unknown;
   /** For the whole exchange, milliseconds. @default 30_000 */
   timeoutMs?: number;
@@ -58,11 +58,18 @@ export async function openAnswer(connection: KubernetesConnection, request: ApiR
         headers: {
           accept: 'application/json',
           ...headers,
-          ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+          ...(body !== undefined && {
+            'content-type': request.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
+            'content-length': Buffer.byteLength(body),
+          }),
         },
         ...(request.signal && { signal: request.signal }),
       },
-      resolve,
+      (response) => {
+        // An error that comes when nobody reads any more would end the program.
+        response.on('error', () => undefined);
+        resolve(response);
+      },
     );
     call.on('error', reject);
     call.end(body);

@@ -1,4 +1,4 @@
-import { createInterface } from 'node:readline';
+import type { IncomingMessage } from 'node:http';
 import { type Clock, messageOf, RemoteError } from '../../lib/index.ts';
 import { answerFailure } from './answer-failure.ts';
 import { connectionFailure } from './connection-failure.ts';
@@ -85,7 +85,7 @@ async function* changes(
       const refused = { status: answer.statusCode ?? 0, headers, body };
       throw answerFailure(refused, connection, { verb: 'watch', resource: 'pods', namespace });
     }
-    for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
+    for await (const line of linesOf(answer)) {
       const event = parseEvent(line);
       if (event?.kind === 'changed') yield event.pod;
       else if (event?.kind === 'deleted') return yield undefined;
@@ -97,6 +97,15 @@ async function* changes(
     // A watch that breaks is nothing special: load balancers end idle connections.
     if (messageOf(error) === 'aborted' || request.signal.aborted) return;
     throw connectionFailure(error, connection, request);
+  }
+}
+
+async function* linesOf(answer: IncomingMessage): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of answer.setEncoding('utf8')) {
+    const lines = (rest + String(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
   }
 }
 
