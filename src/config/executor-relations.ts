@@ -2,6 +2,7 @@ import type { ExecutorFile } from './executor-schema.ts';
 import { locatedError, locationText } from './located-error.ts';
 import type { PlaceOf } from './relations.ts';
 import { pullPolicyOf } from './resolve-executor.ts';
+import type { RunnerFile } from './runner-schema.ts';
 import { dockerBytesOf } from './size.ts';
 
 /** Docker's own lower bound. */
@@ -40,9 +41,23 @@ function hostProblem(host: string): string | undefined {
   return undefined;
 }
 
-/** Values of the chosen executor that are allowed but will surprise: key and sentence. */
-export function doubtfulExecutor({ type, docker }: ExecutorFile, placeOf: PlaceOf): string[] {
-  if (type !== 'docker') return [];
+/** Values that are allowed but will surprise, with the chosen executor. */
+export function doubtfulExecutor({ process, runner }: RunnerFile, placeOf: PlaceOf): string[] {
+  const { type } = runner.executor;
+  if (type === 'local') return [];
+  const forThisMachine = [
+    ...Object.entries(runner.limits).map(([name, value]) => [`runner.limits.${name}`, value] as const),
+    ...(['user', 'uid', 'chroot', 'no_new_privs'] as const).map((name) => [`process.${name}`, process[name]] as const),
+  ];
+  return [
+    ...forThisMachine
+      .filter(([, value]) => value !== undefined && value !== false && value !== '')
+      .map(([key]) => `${locationText(placeOf(key))}: ${key} has no effect on tasks in containers`),
+    ...(type === 'docker' ? doubtfulDocker(runner.executor, placeOf) : []),
+  ];
+}
+
+function doubtfulDocker({ docker }: ExecutorFile, placeOf: PlaceOf): string[] {
   const at = (key: string, text: string) => `${locationText(placeOf(`runner.executor.docker.${key}`))}: ${text}`;
   const warnings: string[] = [];
   const { host = '', pull_policy: policy } = docker;

@@ -103,7 +103,7 @@ export function doubtfulValues(values: RunnerFile, placeOf: PlaceOf): string[] {
     const key = process.uid === undefined ? 'process.gid' : 'process.uid';
     warnings.push(at(key, `${key} has no effect without process.${key === 'process.uid' ? 'gid' : 'uid'}`));
   }
-  return [...warnings, ...doubtfulExecutor(runner.executor, placeOf)];
+  return [...warnings, ...doubtfulExecutor(values, placeOf)];
 }
 
 function valueAt(values: unknown, { path }: ConfigKey): unknown {

@@ -118,6 +118,16 @@ describe('runner.executor', () => {
     expect(checked.warnings).toEqual([]);
   });
 
+  it('warns of what is for tasks on this machine only', async () => {
+    const file = (type: string) => ({ process: { user: 'me' }, runner: { executor: { type }, limits: { cpu: 2 } } });
+    const { warnings } = await loadText(JSON.stringify(file('k8s')));
+    expect(warnings).toEqual([
+      expect.stringContaining('runner.limits.cpu has no effect on tasks in containers'),
+      expect.stringContaining('process.user has no effect on tasks in containers'),
+    ]);
+    expect((await loadText(JSON.stringify(file('local')))).warnings).toEqual([]);
+  });
+
   it('says nothing of what the local executor does not use', async () => {
     const { warnings } = await loadDocker({ host: 'nowhere', pull_policy: 'sometimes', privileged: true }, 'local');
     expect(warnings).toEqual([]);
