@@ -1,42 +1,18 @@
 import { JobDirectory, killCaptures, type Seal } from '../execution/index.ts';
-import { codeOf, messageOf, shortageHint, UserError, type Clock } from '../lib/index.ts';
+import { codeOf, messageOf, shortageHint, UserError } from '../lib/index.ts';
 import { createMasker, type LogBatch } from '../logs/index.ts';
 import { isFinished, type AccessKey, type JobData, type ProgressBody, type TaskStatus } from '../protocol/ui/index.ts';
-import type { Commit, Decision, OpenPlace, TaskHost, TaskOutcome } from '../tasks/index.ts';
+import type { Commit, Decision, TaskHost, TaskOutcome } from '../tasks/index.ts';
 import { maskedLogger, type Logger } from '../telemetry/index.ts';
 import { Confirmation } from './confirmation.ts';
 import { jobFormat, readEarlierJob, type EarlierJob, type JobContent } from './earlier-job.ts';
-import type { Beginning, ExecutorKind, Executors, TaskExecutor } from './executors/index.ts';
+import type { Beginning, ExecutorKind, TaskExecutor } from './executors/index.ts';
+import type { JobContext } from './job-context.ts';
 import { LooseLines } from './loose-lines.ts';
 import { acceptsServerStatus } from './status-rules.ts';
 import { TaskFacts } from './task-facts.ts';
 import { TaskLog, type ReportLimits } from './task-log.ts';
 import { TaskWatch } from './task-watch.ts';
-
-/** What a job needs from the runner that holds it. */
-export interface JobContext {
-  /** Directory of all job directories. */
-  jobsRoot: string;
-  seal: Seal;
-  clock: Clock;
-  logger: Logger;
-  maxLineBytes: number;
-  masking: { enabled: boolean; minLength: number };
-  /** Secrets of the runner itself, masked in every log. */
-  ownSecrets: readonly string[];
-  /** Where tasks run. */
-  executors: Executors;
-  /** When a task is ended for want of time, or of output; undefined for never. Milliseconds. */
-  timeOuts: { taskTimeoutMs: number | undefined; noOutputTimeoutMs: number | undefined };
-  /** There is something to report; `urgent` when somebody waits for it. */
-  onNews: (urgent: boolean) => void;
-  execute: (
-    job: JobData,
-    keys: ReadonlyMap<number, AccessKey>,
-    host: TaskHost,
-    openPlace: OpenPlace,
-  ) => Promise<TaskOutcome>;
-}
 
 /**
  * One task on this runner.
@@ -266,7 +242,7 @@ export class Job {
     this.#facts.restore(earlier);
     this.#withholds = secrets === undefined;
     this.#attach(directory, executor.kind, next.kind === 'resume' ? 'play' : 'end', secrets);
-    if (next.kind === 'deliver') this.#withhold();
+    if (next.kind === 'deliver') this.#endWithholding();
   }
 
   #attach(directory: JobDirectory, kind: ExecutorKind, beginning: Beginning, secrets: readonly string[] = []): void {
@@ -338,17 +314,10 @@ export class Job {
     }
   }
 
-  /** Nothing of the task runs any more: what is in the log without a list of its secrets is left out, what we add is not. */
-  #withhold(): void {
+  /** Nothing of the task runs any more: what is added to the log from now on may be sent. */
+  #endWithholding(): void {
     if (!this.#withholds || !this.#attached) return;
-    const { directory, log } = this.#attached;
-    const earlier = directory.events().find((event) => event.type === 'withheld');
-    const end = earlier?.logSize ?? directory.logSize;
-    if (!earlier) directory.record({ type: 'withheld' });
-    log.skipTo(end);
-    if (directory.logSize === end) {
-      directory.appendLine('Part of the log is withheld: the list of secrets to mask in it cannot be read.');
-    }
+    this.#attached.log.leaveOut();
     this.#withholds = false;
   }
 
@@ -358,7 +327,7 @@ export class Job {
     const { reason, status } = this.#resultOf(outcome);
     const executor = this.#attached?.executor;
     const hits = (await executor?.end()) ?? [];
-    this.#withhold();
+    this.#endWithholding();
     const line = reason === undefined ? undefined : [reason, ...hits].join(' ');
     if (this.#attached) {
       for (const each of line === undefined ? hits : [line]) this.#appendLast(each);

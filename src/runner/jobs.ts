@@ -1,7 +1,8 @@
 import { JobDirectory, type Seal } from '../execution/index.ts';
 import { codeOf, messageOf, shortageHint, UserError } from '../lib/index.ts';
 import type { AccessKey, JobData } from '../protocol/ui/index.ts';
-import { Job, type JobContext } from './job.ts';
+import type { JobContext } from './job-context.ts';
+import { Job } from './job.ts';
 import { Slots } from './slots.ts';
 
 /** How many finished ids are remembered; no answer is that old. */

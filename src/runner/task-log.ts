@@ -105,9 +105,24 @@ export class TaskLog {
   }
 
   /** Sends nothing of what lies before `end`. */
-  skipTo(end: number): void {
+  #skipTo(end: number): void {
     const { ms, offset, sub } = this.#options.directory.readAcked();
     if (end > offset) this.commit({ count: 1, end, endTime: { ms, sub }, more: false });
+  }
+
+  /**
+   * Sends nothing of what is there by now, because it is not known what to mask in it, and says so. Nothing of the task writes to it any
+   * more; what an earlier process added then is sent.
+   */
+  leaveOut(): void {
+    const { directory } = this.#options;
+    const earlier = directory.events().find((event) => event.type === 'withheld');
+    const end = earlier?.logSize ?? directory.logSize;
+    if (!earlier) directory.record({ type: 'withheld' });
+    this.#skipTo(end);
+    if (directory.logSize === end) {
+      directory.appendLine('Part of the log is withheld: the list of secrets to mask in it cannot be read.');
+    }
   }
 
   addSecret(value: string): void {

@@ -3,7 +3,7 @@ import { Seal, type Cgroups } from '../../src/execution/index.ts';
 import { systemClock } from '../../src/lib/index.ts';
 import type { AccessKey, JobData } from '../../src/protocol/ui/index.ts';
 import { Executors, localProvider } from '../../src/runner/executors/index.ts';
-import type { JobContext } from '../../src/runner/job.ts';
+import type { JobContext } from '../../src/runner/job-context.ts';
 import type { Logger } from '../../src/telemetry/index.ts';
 
 export interface LogLine {

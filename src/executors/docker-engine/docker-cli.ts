@@ -83,8 +83,8 @@ function supervise(child: ChildProcess, options: CallOptions, resolve: (result: 
   // The pipes of a command that is killed may break; it ends all the same.
   child.stdout?.on('error', () => undefined);
   child.stderr?.on('error', () => undefined);
-  // It may end without having read its input.
-  child.stdin?.on('error', () => undefined);
+  // It may end without having read its input; what became of it is in its end.
+  for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.on('error', () => undefined);
   child.stdin?.end(input);
   child.once('close', (code) => settle({ kind: 'ended', code, stdout: out.text, stderr: err.text }));
   signal?.addEventListener('abort', abort, { once: true });
