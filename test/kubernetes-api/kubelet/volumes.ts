@@ -38,9 +38,23 @@ export async function mountVolume(volume: Volume, pod: Pod, host: VolumeHost): P
     const files = readFiles('configmap', name, optional === true, pod, host.store);
     return { source: await writeFiles(volume.name, volume.configMap, files, 'configmap', group, host), readOnly: true };
   }
+  if (volume.downwardAPI) {
+    const { items = [], ...rest } = volume.downwardAPI;
+    const files = new Map(
+      items.map(({ path, fieldRef }) => [path, Buffer.from(fieldOf(pod, fieldRef?.fieldPath ?? ''))]),
+    );
+    return { source: await writeFiles(volume.name, rest, files, 'field', group, host), readOnly: true };
+  }
   if (volume.hostPath) return { source: await hostPath(volume.hostPath), readOnly: false };
   if (volume.emptyDir) return { source: await emptyDir(volume.name, volume.emptyDir, group, host), readOnly: false };
   throw new Error('the stand-in has no volumes of this kind');
+}
+
+/** Of the fields that a pod may have as files the one kind that is used here. */
+function fieldOf({ metadata }: Pod, path: string): string {
+  const [, key] = /^metadata\.annotations\['(.+)'\]$/.exec(path) ?? [];
+  if (key === undefined) throw new Error(`the stand-in has no field ${path}`);
+  return metadata.annotations?.[key] ?? '';
 }
 
 function readFiles(
