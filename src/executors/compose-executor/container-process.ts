@@ -105,7 +105,8 @@ export class ContainerProcess implements SessionProcess {
     child.once('exit', ended);
     child.stdin.on('error', () => undefined);
     child.stdout.on('data', (bytes: Buffer) => {
-      hasAnswered = true;
+      // What docker itself says of a refusal comes the same way.
+      hasAnswered ||= /^\d+ [a-z]/.test(bytes.toString('latin1'));
       onData(bytes);
     });
     return { write: (text) => void child.stdin.write(text), close: () => void child.kill() };
