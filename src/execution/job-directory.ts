@@ -11,6 +11,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  unlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -30,6 +31,11 @@ import { PatientFile } from './patient-file.ts';
 import { Seal } from './seal.ts';
 
 const newline = 10;
+
+/** From this size on `sending` is begun anew instead of continued, bytes. */
+const maxSendingBytes = 64 * 1024;
+
+const logName = 'output.log';
 
 /** Begins the names of directories that are being made or removed: no job is looked for there. */
 const unfinishedPrefix = '.';
@@ -74,6 +80,8 @@ export class JobDirectory {
   readonly #root: string;
   readonly #machine: string;
   readonly #ackedFd: number;
+  /** `sending`, once this process has written to it. */
+  #sending: { fd: number; bytes: number } | undefined;
   readonly #eventsFd: number;
   readonly #events: PatientFile;
   readonly #log: PatientFile;
@@ -101,7 +109,7 @@ export class JobDirectory {
       return fd;
     };
     try {
-      this.logFd = openFile('output.log', 'a+');
+      this.logFd = openFile(logName, 'a+');
       this.#ackedFd = openFile('acked', constants.O_RDWR | constants.O_CREAT);
       this.#eventsFd = openFile(eventsName, 'a+');
     } catch (error: unknown) {
@@ -192,7 +200,7 @@ export class JobDirectory {
   }
 
   get logPath(): string {
-    return join(this.path, 'output.log');
+    return join(this.path, logName);
   }
 
   /** When something was last written to the log, milliseconds since the epoch. */
@@ -329,16 +337,28 @@ export class JobDirectory {
 
   /** Before a part of the log is sent: sent again, also by another process, it has the same times. */
   writeSending(sending: Sending): void {
-    writeFileAtomicSync(join(this.path, 'sending'), JSON.stringify(sending));
+    const path = join(this.path, 'sending');
+    const line = Buffer.from(`${JSON.stringify(sending)}\n`, 'latin1');
+    this.#sending ??= newFile(path);
+    // A line behind the others is cheaper than a file of its own for each report.
+    if (this.#sending && this.#sending.bytes < maxSendingBytes && appended(this.#sending.fd, line)) {
+      this.#sending.bytes += line.length;
+      return;
+    }
+    this.#closeSending();
+    writeFileAtomicSync(path, line);
+    this.#sending = { fd: openSync(path, 'a'), bytes: line.length };
   }
 
+  /** What was written last and whole. */
   readSending(): Sending {
-    try {
-      return parseOwnJson<Sending>(readFileSync(join(this.path, 'sending'), 'latin1'));
-    } catch {
-      // None yet: nothing was sent.
-      return { end: 0, times: [] };
+    const lines = textOf(join(this.path, 'sending')).split('\n').toReversed();
+    for (const line of lines) {
+      const sending = parseSending(line);
+      if (sending) return sending;
     }
+    // None yet: nothing was sent.
+    return { end: 0, times: [] };
   }
 
   /** Closes the descriptors; the directory stays. */
@@ -349,12 +369,18 @@ export class JobDirectory {
     closeSync(this.logFd);
     closeSync(this.#ackedFd);
     closeSync(this.#eventsFd);
+    this.#closeSending();
   }
 
   /** Closes and removes the directory. */
   async remove(): Promise<void> {
     this.close();
     await removeAtOnce(this.#root, Number(basename(this.path)));
+  }
+
+  #closeSending(): void {
+    if (this.#sending) closeSync(this.#sending.fd);
+    this.#sending = undefined;
   }
 }
 
@@ -371,11 +397,58 @@ async function removeAtOnce(root: string, id: number): Promise<void> {
     if (codeOf(error) === 'ENOENT') return;
     throw error;
   }
+  removeSmallFiles(doomed);
   await removeTree(doomed, root);
+}
+
+/** Files of a few bytes go at once: one by one through the thread pool they cost many times as much. A log may be large. */
+function removeSmallFiles(directory: string): void {
+  try {
+    for (const name of readdirSync(directory)) if (name !== logName) unlinkSync(join(directory, name));
+  } catch {
+    // Whatever is in the way, removing the tree deals with it, or tells.
+  }
 }
 
 function ackedText({ offset, ms, sub }: Acknowledged): string {
   return `${[offset, ms, sub].map((number) => String(number).padStart(16, '0')).join(' ')}\n`;
+}
+
+/** A file that was not there; undefined when it was. */
+function newFile(path: string): { fd: number; bytes: number } | undefined {
+  try {
+    return { fd: openSync(path, 'ax', 0o600), bytes: 0 };
+  } catch (error: unknown) {
+    if (codeOf(error) === 'EEXIST') return undefined;
+    throw error;
+  }
+}
+
+/** False when the disk took none, or only a part of it. */
+function appended(fd: number, line: Buffer): boolean {
+  try {
+    return writeSync(fd, line) === line.length;
+  } catch {
+    return false;
+  }
+}
+
+/** Undefined for a line that was cut short. */
+function parseSending(line: string): Sending | undefined {
+  try {
+    return parseOwnJson<Sending>(line);
+  } catch {
+    return undefined;
+  }
+}
+
+/** "" when there is no such file. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
 }
 
 /** A line feed when the last line of the file has none. */

@@ -7,8 +7,11 @@ import { processStartTime } from '../lib/index.ts';
  * the start of its first process counts, too. "" where the system does not tell.
  */
 export function machineLife(): string {
-  return [bootId(), processNamespace(), processStartTime(1)].filter(Boolean).join(' ');
+  // No process lives through the end of one.
+  return (ownLife ??= [bootId(), processNamespace(), processStartTime(1)].filter(Boolean).join(' '));
 }
+
+let ownLife: string | undefined;
 
 /** What has come to its end since this life was noted, and all its processes with it; undefined while it goes on. */
 export function endedSince(life: string): 'machine' | 'container' | undefined {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { codeOf } from '../lib/index.ts';
 
 /**
  * Within one process tasks take turns at a mirror. A git that goes on when the runner was killed is out of that order, until its
@@ -23,9 +24,15 @@ export async function marked<Value>(mirror: string, who: string, work: () => Pro
 
 function setMark(path: string, who: string): void {
   try {
-    // Anew, because tools may have put a link in its place.
-    rmSync(path, { force: true });
-    writeFileSync(path, who, { mode: 0o600, flag: 'wx' });
+    // Never through a link that tools may have put in its place.
+    const write = (): void => writeFileSync(path, who, { mode: 0o600, flag: 'wx' });
+    try {
+      write();
+    } catch (error: unknown) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+      rmSync(path, { force: true });
+      write();
+    }
   } catch {
     // What is wrong with the disk git will tell better than we could.
   }

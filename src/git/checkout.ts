@@ -6,17 +6,14 @@ import { openHandOvers } from '../secrets/index.ts';
 import { untilFree } from './busy.ts';
 import { credentialText } from './credential-text.ts';
 import { gitEnvironment } from './environment.ts';
-import { explainFailure, type GitFailure } from './failure.ts';
+import type { GitFailure } from './failure.ts';
 import { Git, type GitOutcome } from './git.ts';
 import { KeyedLock } from './keyed-lock.ts';
 import { type MirrorContext, type ResolvedRevision, resolveInMirror } from './mirror.ts';
+import { hasOtherCredentials, problemWithRevision, resultOf } from './outcome.ts';
 import { parseRemote, type Remote } from './remote.ts';
-import { isHash, isRefName } from './revision.ts';
 import type { CheckoutRequest, CheckoutResult, GitHost } from './types.ts';
 import { updateWorkingTree } from './working-tree.ts';
-
-/** Longest commit message that is reported, in characters (spec 3.6). */
-const maxMessageLength = 100;
 
 /** Mirrors are shared by all tasks of this process. */
 const mirrorLocks = new KeyedLock();
@@ -123,43 +120,10 @@ async function repair({ host, request }: MirrorContext, failure: GitFailure, dam
 }
 
 function problemWith({ revision, mirror, privateDirectory }: CheckoutRequest, remote: Remote): string | undefined {
-  const what = revision.kind === 'branch' ? 'branch' : 'commit';
-  if (revision.name === '')
-    return `the repository ${remote.display} has no ${what} to check out. Enter one in its settings.`;
-  if (!isRefName(revision.name) && !isHash(revision.name)) {
-    return `${JSON.stringify(revision.name)} cannot be the name of a ${what}. Correct it in the repository, the template or the task.`;
-  }
+  const problem = problemWithRevision(revision, remote);
+  if (problem !== undefined) return problem;
   if (!existsSync(dirname(mirror)) || !existsSync(privateDirectory)) {
     return `the work directory ${dirname(mirror)} has disappeared. Do not clean up below tmp_path while tasks run.`;
   }
   return undefined;
-}
-
-function hasOtherCredentials({ access, credentials }: CheckoutRequest, { url }: Remote): boolean {
-  const mapped = [
-    ...(access?.credentials ?? []).map((entry) => entry.url),
-    ...(access?.rewrites ?? []).map(({ from }) => from),
-  ];
-  return credentials.kind === 'agent' || mapped.some((start) => url.startsWith(start));
-}
-
-function resultOf(
-  outcome: GitOutcome<ResolvedRevision | undefined>,
-  { revision }: CheckoutRequest,
-  remote: Remote,
-  hadCredentials: boolean,
-): CheckoutResult {
-  if (outcome.kind === 'stopped') return { kind: 'stopped' };
-  if (outcome.kind === 'failed') {
-    return { kind: 'failed', reason: explainFailure(outcome.failure, remote.display, hadCredentials) };
-  }
-  if (!outcome.value) {
-    const what = revision.kind === 'branch' ? 'there is no branch or tag' : 'there is no commit, branch or tag';
-    return {
-      kind: 'failed',
-      reason: `${what} ${revision.name} in ${remote.display}. Was it deleted or renamed? Check the repository, the template and the task.`,
-    };
-  }
-  const { hash, subject } = outcome.value;
-  return { kind: 'done', commit: { hash, message: Array.from(subject).slice(0, maxMessageLength).join('') } };
 }

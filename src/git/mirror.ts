@@ -171,7 +171,7 @@ function remember(hash: string, subject: string): void {
 }
 
 /** git's way to say that there is no such name, as opposed to one that leads to a damaged object. */
-function isUnknown(said: string): boolean {
+export function isUnknown(said: string): boolean {
   return /unknown revision|bad revision|ambiguous argument/i.test(said);
 }
 

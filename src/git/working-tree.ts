@@ -116,11 +116,9 @@ async function copyRefs({ git, request }: MirrorContext): Promise<GitOutcome> {
 }
 
 async function updateSubmodules(context: MirrorContext): Promise<GitOutcome> {
-  const { git, host, request } = context;
-  const modules = join(request.directory, '.gitmodules');
-  if (!(await host.once(keyOf(context, 'submodules'), () => Promise.resolve(existsSync(modules))))) {
-    return { kind: 'ok', value: undefined };
-  }
+  const { git, request } = context;
+  // Not noted as done once: nothing but git touches this tree until the checkout as a whole is.
+  if (!existsSync(join(request.directory, '.gitmodules'))) return { kind: 'ok', value: undefined };
   const synced = await git.run('submodule-sync', request.directory, ['submodule', '--quiet', 'sync', '--recursive']);
   if (synced.kind !== 'ok') return synced;
   return await retried(context, 'submodule update', () =>

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { codeOf } from '../lib/index.ts';
 
 /** What a task holds in its project directory. */
 export interface LeaseNote {
@@ -15,12 +15,35 @@ const notesName = '.leases';
 /** A few lines; what is longer is none of ours. */
 const maxBytes = 16 * 1024;
 
-/** Notes what a task holds. Synchronous, so that nothing is in use that is not noted. */
-export function writeLeaseNotes(privateDirectory: string, notes: readonly LeaseNote[]): void {
+/**
+ * Notes one more thing that a task holds. Synchronous, so that nothing is in use that is not noted; a line behind the others, because a
+ * new file for each costs more than the rest of a lease.
+ */
+export function addLeaseNote(privateDirectory: string, { kind, name }: LeaseNote): void {
   const path = join(privateDirectory, notesName);
-  const fresh = `${path}-${randomBytes(4).toString('hex')}`;
-  writeFileSync(fresh, notes.map(({ kind, name }) => `${kind} ${name}\n`).join(''), { mode: 0o600, flag: 'wx' });
-  renameSync(fresh, path);
+  const fd = openToAppend(path);
+  try {
+    const line = Buffer.from(`${kind} ${name}\n`);
+    if (writeSync(fd, line) < line.length)
+      throw Object.assign(new Error(`${path} cannot be written`), { code: 'ENOSPC' });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Tools can write there: what is no file of one name is in the way and goes. */
+function openToAppend(path: string): number {
+  const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants;
+  try {
+    const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    const found = fstatSync(fd);
+    if (found.isFile() && found.nlink === 1) return fd;
+    closeSync(fd);
+  } catch (error: unknown) {
+    if (!['ELOOP', 'ENXIO'].includes(codeOf(error) ?? '')) throw error;
+  }
+  rmSync(path, { force: true });
+  return openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0o600);
 }
 
 /**
@@ -28,7 +51,8 @@ export function writeLeaseNotes(privateDirectory: string, notes: readonly LeaseN
  * name in the project directory counts.
  */
 export function readLeaseNotes(privateDirectory: string): LeaseNote[] {
-  const lines = textOf(join(privateDirectory, notesName)).split('\n');
+  // The last piece is empty, or a line that was cut short.
+  const lines = textOf(join(privateDirectory, notesName)).split('\n').slice(0, -1);
   return lines.flatMap((line) => {
     const [, kind, name] = /^(alone|shared) (\.|(?:repository|mirror)_[A-Za-z0-9._-]+)$/.exec(line) ?? [];
     return name !== undefined && (kind === 'alone' || kind === 'shared') ? [{ kind, name }] : [];

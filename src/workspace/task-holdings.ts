@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path';
-import { readLeaseNotes, writeLeaseNotes, type LeaseNote } from './lease-notes.ts';
+import { addLeaseNote, readLeaseNotes, type LeaseNote } from './lease-notes.ts';
 import type { Lease, Leases } from './leases.ts';
 
 interface Held extends LeaseNote {
@@ -69,8 +69,9 @@ export class TaskHoldings {
 
   #keep(kind: LeaseNote['kind'], lease: Lease): Lease {
     const name = lease.path === this.#project ? '.' : basename(lease.path);
+    const isNoted = this.#held.some((held) => held.kind === kind && held.name === name);
     this.#held.push({ kind, name, lease, isReserved: false });
-    writeLeaseNotes(this.#private, this.#held);
+    if (!isNoted) addLeaseNote(this.#private, { kind, name });
     return lease;
   }
 }

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { JobDirectory, Seal } from '../../src/execution/index.ts';
@@ -44,6 +44,47 @@ describe('JobDirectory', () => {
     await JobDirectory.removeUnfinished(root);
     expect(readdirSync(root)).toEqual([]);
     await JobDirectory.removeUnfinished(join(root, 'none'));
+  });
+
+  describe('what is being sent', () => {
+    const sending = (end: number) => ({ end, times: [[end, end * 2] as const] });
+    const read = (root: string) => JobDirectory.open(root, 5, seal)?.readSending();
+
+    it('is what was written last, by whichever process', async () => {
+      const root = tempDir();
+      const directory = await JobDirectory.create(root, 5, '{}', seal);
+      expect(directory.readSending()).toEqual({ end: 0, times: [] });
+      for (const end of [1, 2]) directory.writeSending(sending(end));
+      directory.close();
+      expect(read(root)).toEqual(sending(2));
+      const next = JobDirectory.open(root, 5, seal);
+      for (const end of [3, 4]) next?.writeSending(sending(end));
+      next?.close();
+      expect(read(root)).toEqual(sending(4));
+    });
+
+    it('is never half of something, where the disk or the process came to an end in a line', async () => {
+      const root = tempDir();
+      const directory = await JobDirectory.create(root, 5, '{}', seal);
+      directory.writeSending(sending(1));
+      directory.close();
+      const file = join(root, '5', 'sending');
+      appendFileSync(file, '{"end":2,"times":[[2,');
+      expect(read(root)).toEqual(sending(1));
+      // As an earlier version wrote it.
+      writeFileSync(file, JSON.stringify(sending(7)));
+      expect(read(root)).toEqual(sending(7));
+    });
+
+    it('does not fill the disk', async () => {
+      const root = tempDir();
+      const directory = await JobDirectory.create(root, 5, '{}', seal);
+      const times = Array.from({ length: 500 }, (_, index) => [index, index] as const);
+      for (let end = 1; end <= 100; end += 1) directory.writeSending({ end, times });
+      directory.close();
+      expect(statSync(join(root, '5', 'sending')).size).toBeLessThan(100_000);
+      expect(read(root)).toEqual({ end: 100, times });
+    });
   });
 
   it('knows the life of the machine and of the container that it was made in', async () => {

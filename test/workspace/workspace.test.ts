@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -9,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Workspace } from '../../src/workspace/index.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -213,6 +215,29 @@ describe('a task that another process goes on with', () => {
     mkdirSync(before.private);
     symlinkSync('/dev/zero', notes);
     await (await room.openTask(7, 2, undefined, { resumed: true })).close();
+  });
+
+  it('has what was noted before a line that was cut short, and notes more where a tool has put something in the way', async () => {
+    const before = await killed();
+    const notes = join(before.private, '.leases');
+    const file = join(before.project, 'not-ours');
+    writeFileSync(file, 'theirs\n');
+    writeFileSync(notes, `alone ${name}_2\nalone ${name}_7`);
+    const room = new Workspace({ root: before.root });
+    const task = await room.openTask(7, 2, undefined, { resumed: true });
+    expect([task.takeCheckout(name), task.takeCheckout(name)]).toEqual([before.tree, join(before.project, name)]);
+    for (const put of [
+      () => symlinkSync(file, notes),
+      () => linkSync(file, notes),
+      () => execFileSync('mkfifo', [notes]),
+    ]) {
+      rmSync(notes);
+      put();
+      const mirror = task.shareMirror(3, String(put));
+      expect(readFileSync(notes, 'utf8')).toBe(`shared ${basename(mirror)}\n`);
+    }
+    expect(readFileSync(file, 'utf8')).toBe('theirs\n');
+    await task.close();
   });
 
   it('begins anew where nothing is left', async () => {
