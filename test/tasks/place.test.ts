@@ -1,5 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/lib/index.ts';
 import { runTask, type Step, type TaskOutcome } from '../../src/tasks/index.ts';
@@ -171,6 +173,18 @@ describe('a Terraform task somewhere else', () => {
     expect(stepOf(place, 'apply')).toMatchObject({ cwd: '/workspace/repo/infra' });
     expect(place.files.has('/secrets/plan')).toBe(false);
   });
+});
+
+it('is all that tasks know of the world: their sources ask no file system, no process, no socket', () => {
+  const source = join(import.meta.dirname, '..', '..', 'src', 'tasks');
+  const names = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  const direct = names.filter((name) =>
+    /from 'node:(fs|os|net|child_process|path'|process)|\bprocess\.[a-z]|captureProcess|runProcess|openHandOvers|startSshAgent|\bcheckout\(/.test(
+      readFileSync(join(source, name), 'utf8'),
+    ),
+  );
+  // Reads the plugin of this installation, which is on the runner's machine wherever the task is.
+  expect(direct).toEqual(['apps/ansible/outputs-plugin.ts']);
 });
 
 describe('a place', () => {
