@@ -20,7 +20,7 @@ const recipe = '1';
 const label = 'semaphore-test.recipe';
 
 const release = 'bookworm';
-const mirror = 'http://deb.debian.org/debian';
+const usualMirror = 'http://deb.debian.org/debian';
 const debianPackages = ['bash', 'ca-certificates', 'git', 'openssh-client', 'procps', 'python3-minimal'];
 
 /** Everybody's user 1001, for tests of containers without root. */
@@ -112,10 +112,13 @@ async function makeDebian(image) {
       hint: 'Install debootstrap and run the same command as root once; the image stays in the engine.',
     });
   }
+  const mirror = await findMirror();
+  const env = { ...process.env, ...(await aptProxy()) };
   await inRoot(async (root) => {
     const include = `--include=${debianPackages.join(',')}`;
     await run('debootstrap', ['--variant=minbase', include, release, root, mirror], {
       title: 'debootstrap',
+      env,
       hint: `${mirror} could not be installed from.`,
     });
     const small =
@@ -129,24 +132,38 @@ async function makeDebian(image) {
   });
 }
 
+/** Where this machine has its own packages from, which may be the only one that it can reach. */
+async function findMirror() {
+  const format = ['--format', '$(LABEL) $(SITE)', 'Created-By: Packages'];
+  const sites = await execute('apt-get', ['indextargets', ...format]).catch(() => ({ stdout: '' }));
+  return /^Debian (\S+)$/m.exec(sites.stdout)?.[1] ?? usualMirror;
+}
+
+/** The proxy that only apt has been told of, as a variable for others. */
+async function aptProxy() {
+  const told = await execute('apt-config', ['shell', 'proxy', 'Acquire::http::Proxy']).catch(() => ({ stdout: '' }));
+  const proxy = /^proxy='(.+)'$/m.exec(told.stdout)?.[1];
+  return proxy === undefined ? {} : { http_proxy: proxy };
+}
+
 /** debian and Ansible, as a layer of its own. The network is the host's, where the mirror can be reached as for the host. */
 async function makeAnsible(image) {
   const container = `semaphore-test-image-${process.pid}`;
+  const pages = ['doc', 'man'].map((name) => `-o Dpkg::Options::=--path-exclude="/usr/share/${name}/*"`).join(' ');
+  const { http_proxy: proxy = process.env.http_proxy ?? '' } = await aptProxy();
   const install = [
-    'export DEBIAN_FRONTEND=noninteractive',
+    // Not a variable of the container: it would become one of the image.
+    `export DEBIAN_FRONTEND=noninteractive http_proxy='${proxy}'`,
     'apt-get -q update',
-    'apt-get -q install --yes --no-install-recommends -o Dpkg::Options::=--path-exclude="/usr/share/doc/*" -o Dpkg::Options::=--path-exclude="/usr/share/man/*" ansible-core',
+    `apt-get -q install --yes --no-install-recommends ${pages} ansible-core`,
     'rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*',
   ].join(' && ');
   try {
-    await run(
-      'docker',
-      ['run', '--name', container, '--network', 'host', 'semaphore-test/debian', 'sh', '-c', install],
-      {
-        title: 'image ansible',
-        hint: 'Ansible could not be installed in a container.',
-      },
-    );
+    const start = ['run', '--name', container, '--network', 'host', 'semaphore-test/debian'];
+    await run('docker', [...start, 'sh', '-c', install], {
+      title: 'image ansible',
+      hint: 'Ansible could not be installed in a container.',
+    });
     const change = ['--change', `LABEL ${label}=${recipe}`, '--change', 'CMD ["bash"]'];
     await run('docker', ['commit', ...change, container, image], { title: 'docker commit' });
   } finally {
