@@ -1,6 +1,7 @@
 export { ComposeExecutor, type ComposeExecutorOptions } from './compose-executor.ts';
 export { sweepComposeJobs } from './compose-executor/sweep.ts';
 export { createContainerHost, type ContainerHostOptions } from './containers/container-host.ts';
+export { createContainerPlace, type ContainerPlaceOptions } from './containers/container-place.ts';
 export { HostExecutor, type HostExecutorOptions, type RemoteAccess } from './host-executor.ts';
 export { decodeBase64 } from './host-executor/base64.ts';
 export { quoteWord } from './host-executor/quote-word.ts';
