@@ -155,7 +155,7 @@ async function makeAnsible(image) {
     // Not a variable of the container: it would become one of the image.
     `export DEBIAN_FRONTEND=noninteractive http_proxy='${proxy}'`,
     'apt-get -q update',
-    `apt-get -q install --yes --no-install-recommends ${pages} ansible-core`,
+    `apt-get -q install --yes --no-install-recommends -o Dpkg::Options::=--force-unsafe-io ${pages} ansible-core`,
     'rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*',
   ].join(' && ');
   try {

@@ -173,6 +173,19 @@ describe('tools of the system', () => {
     expect(JSON.parse(install(bin, ['git']))).toEqual({ text: 'git', missing: [] });
   });
 
+  it('may be elsewhere: compose in a plug-in of docker, the engine where docker finds it', () => {
+    const bin = tempDir();
+    const docker = (script: string) => standIn(bin, 'docker', `#!/bin/sh\n${script}\n`);
+    docker('exit 0');
+    expect(JSON.parse(install(bin, ['docker-compose', 'dockerd']))).toMatchObject({ missing: [] });
+    standIn(bin, 'dnf', '#!/bin/sh\nexit 1\n');
+    docker('exit 1');
+    expect(JSON.parse(install(bin, ['docker-compose', 'kubectl']))).toMatchObject({
+      missing: ['docker-compose', 'kubectl'],
+      text: expect.stringContaining('dnf install docker-compose kubernetes-client'),
+    });
+  });
+
   it('are named with the command that brings them, where we do not install', () => {
     const bin = tempDir();
     standIn(bin, 'dnf', '#!/bin/sh\nexit 1\n');
