@@ -1,8 +1,10 @@
 import { Readable } from 'node:stream';
+import type { ComposeExecutorOptions } from '../../executors/index.ts';
 import { type Clock, InternalError } from '../../lib/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { createJob } from '../job/create-job.ts';
 import { FileLog, openJobLog, uploadPolicyOf } from '../log/index.ts';
+import type { Metrics } from '../statsd/index.ts';
 import type { BuildHostedJob } from './types.ts';
 
 export interface BuildJobOptions {
@@ -18,13 +20,18 @@ export interface BuildJobOptions {
   cwd: string;
   /** Where a debug session enters the job. @default '/tmp/ssh_jump_point' */
   jumpPoint?: string | undefined;
+  /** What jobs of docker compose get of this host. @default nothing */
+  compose?: Pick<ComposeExecutorOptions, 'files' | 'exposeKvm'> | undefined;
+  /** @default none are kept */
+  metrics?: Metrics | undefined;
   clock: Clock;
   logger: Logger;
 }
 
-/** Builds jobs of `agent serve` (spec CI 3.4): a log that is fetched, and a shell on this host that can be looked into. */
+/** Builds jobs of `agent serve` (spec CI 3.4): a log that is fetched, and a shell that can be looked into. */
 export function createJobBuilder(options: BuildJobOptions): BuildHostedJob {
-  const { state, sealToken, preJobHookPath, maskSecrets, env, cwd, jumpPoint, clock, logger } = options;
+  const { state, sealToken, preJobHookPath, maskSecrets, env, cwd, jumpPoint, compose, metrics, clock, logger } =
+    options;
   return async (request, teardown) => {
     const upload = uploadPolicyOf({ mode: 'hosted', variables: request.variables });
     const log = await openJobLog({ request, state, sealToken, upload, env, clock, logger });
@@ -50,6 +57,8 @@ export function createJobBuilder(options: BuildJobOptions): BuildHostedJob {
         env,
         cwd,
         jumpPoint,
+        compose,
+        metrics,
         clock,
         logger,
       });

@@ -1,9 +1,11 @@
 import type { ServeOptions } from '../../config/index.ts';
+import { sweepComposeJobs } from '../../executors/index.ts';
 import { createTransport } from '../../http/index.ts';
 import type { Clock } from '../../lib/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import type { AgentSignals } from '../listener/index.ts';
 import { deliverLeftovers, openStateDirectory, stateDirectoryPath } from '../log/index.ts';
+import { openStatsd } from '../statsd/index.ts';
 import { createJobBuilder } from './build-job.ts';
 import { serveJobs } from './serve-jobs.ts';
 import type { ServeJobsOptions } from './types.ts';
@@ -28,17 +30,29 @@ export interface ServeAgentOptions extends Pick<ServeJobsOptions, 'agentLogFile'
  */
 export async function serveAgent(options: ServeAgentOptions): Promise<number> {
   const { serve, env, clock, logger } = options;
-  const { authTokenSecret: sealToken, preJobHookPath, maskJobSecrets } = serve;
+  const { authTokenSecret: sealToken, preJobHookPath, maskJobSecrets, files, exposeKvmDevice: exposeKvm } = serve;
   const state = await openStateDirectory(stateDirectoryPath(env));
   const ended = new AbortController();
   const transport = await createTransport({ env });
   const leftovers = deliverLeftovers({ state, sealToken, transport, env, signal: ended.signal, clock, logger });
+  const sweep = sweepComposeJobs({ env, clock, logger });
+  const metrics = serve.statsd && openStatsd({ ...serve.statsd, clock, logger });
   try {
-    const buildJob = createJobBuilder({ ...options, state, sealToken, preJobHookPath, maskSecrets: maskJobSecrets });
+    const buildJob = createJobBuilder({
+      ...options,
+      state,
+      sealToken,
+      preJobHookPath,
+      maskSecrets: maskJobSecrets,
+      compose: { files, exposeKvm },
+      metrics,
+    });
     return await serveJobs({ ...options, ...serve, transport, buildJob });
   } finally {
     ended.abort();
     await leftovers;
+    await sweep;
+    await metrics?.close();
     transport.close();
   }
 }

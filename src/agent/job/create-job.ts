@@ -1,4 +1,6 @@
 import {
+  ComposeExecutor,
+  type ComposeExecutorOptions,
   HostExecutor,
   type HostExecutorOptions,
   type JobEvents,
@@ -8,6 +10,7 @@ import {
 import { UserError } from '../../lib/index.ts';
 import type { JobResult } from '../../protocol/ci/index.ts';
 import { createEventWriter } from '../events.ts';
+import { type Metrics, pullMetrics } from '../statsd/index.ts';
 import type { RunJobOptions } from '../types.ts';
 import { jobSecrets } from './job-secrets.ts';
 import { runJob } from './run-job.ts';
@@ -22,6 +25,10 @@ export interface CreateJobOptions
   jumpPoint?: string | undefined;
   /** Runs the job in a pod, whatever executor it names. @default undefined, it does not */
   kubernetes?: Pick<KubernetesJobs, 'createExecutor'> | undefined;
+  /** What jobs of docker compose get of this host. @default nothing */
+  compose?: Pick<ComposeExecutorOptions, 'files' | 'failOnMissingFiles' | 'exposeKvm'> | undefined;
+  /** Told about the pull of their images. @default nobody */
+  metrics?: Metrics | undefined;
 }
 
 /** A job that is ready to run, once. Aborting the signal stops it. */
@@ -52,8 +59,28 @@ function chooseExecutor(options: CreateJobOptions, events: JobEvents): JobExecut
       hurry,
     });
   }
+  if (request.executor === 'dockercompose') {
+    return new ComposeExecutor({
+      ...options.compose,
+      jobId: request.jobId,
+      compose: request.compose,
+      events,
+      logger,
+      clock,
+      env,
+      cwd,
+      sshPublicKeys: request.sshPublicKeys,
+      jumpPoint,
+      pulls: options.metrics && pullMetrics(options.metrics, request.compose.containers[0]?.image),
+      stopGraceMs,
+      startTimeoutMs,
+      hurry,
+    });
+  }
   if (request.executor !== 'shell') {
-    throw new UserError(`unknown executor type: ${request.executor}`, { hint: 'This agent runs `shell` jobs.' });
+    throw new UserError(`unknown executor type: ${request.executor}`, {
+      hint: 'This agent runs `shell` and `dockercompose` jobs.',
+    });
   }
   return new HostExecutor({
     events,

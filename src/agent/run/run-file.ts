@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readJobFile } from '../../config/index.ts';
+import { sweepComposeJobs } from '../../executors/index.ts';
 import { createTransport } from '../../http/index.ts';
 import { type Clock, removeTree, UserError } from '../../lib/index.ts';
 import {
@@ -88,6 +89,7 @@ export async function runJobFile(run: RunJobFileOptions): Promise<JobResult> {
   const { request, env, cwd, clock, logger } = run;
   // Not that of other agents: nobody delivers what this one leaves.
   const state = await mkdtemp(join(tmpdir(), 'semaphore-run-'));
+  const sweep = request.executor === 'dockercompose' ? sweepComposeJobs({ env, clock, logger }) : undefined;
   try {
     const log = await openJobLog({
       request,
@@ -119,6 +121,7 @@ export async function runJobFile(run: RunJobFileOptions): Promise<JobResult> {
         clock,
         logger,
         hurry: run.hurry,
+        compose: { exposeKvm: true },
       });
     } catch (error: unknown) {
       await log.close({});
@@ -126,6 +129,7 @@ export async function runJobFile(run: RunJobFileOptions): Promise<JobResult> {
     }
     return await job(run.stop).finally(close);
   } finally {
+    await sweep;
     await removeTree(state, tmpdir());
   }
 }

@@ -51,6 +51,7 @@ export function selfHostedJobs(agent: SelfHostedJobsOptions): StartJob {
         mode: 'self-hosted',
         maskSecrets: options.maskJobSecrets,
         kubernetes,
+        compose: { files: options.files, failOnMissingFiles: options.failOnMissingFiles },
         env,
         cwd,
         clock,

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { AgentOptions } from '../../config/index.ts';
-import { type KubernetesJobs, openKubernetesJobs } from '../../executors/index.ts';
+import { type KubernetesJobs, openKubernetesJobs, sweepComposeJobs } from '../../executors/index.ts';
 import { createTransport } from '../../http/index.ts';
 import type { Clock } from '../../lib/index.ts';
 import { CiAgentClient, userAgentOf } from '../../protocol/ci/index.ts';
@@ -41,7 +41,7 @@ export async function startAgent(start: StartAgentOptions): Promise<number> {
       version,
       registrationToken: options.token,
     });
-    const sweep = kubernetes?.sweep();
+    const sweep = kubernetes ? kubernetes.sweep() : sweepComposeJobs({ env, clock, logger });
     const leftovers = deliverLeftovers({
       state,
       sealToken: options.token,
