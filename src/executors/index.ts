@@ -11,5 +11,6 @@ export { createLocalPlace, type LocalPlaceOptions } from './local-place.ts';
 export { checkIdentity } from './local-place/identity.ts';
 export type { ContainerEngine, TaskContainers } from './containers/engine.ts';
 export { createDockerEngine, type DockerEngineOptions } from './docker-engine.ts';
+export { createKubernetesEngine, type KubernetesEngineOptions } from './kubernetes-engine.ts';
 export { openKubernetesJobs, type KubernetesJobs } from './kubernetes-executor/kubernetes-jobs.ts';
 export type { RecordedHostOptions } from './recorded-host.ts';
