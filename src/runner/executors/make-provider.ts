@@ -1,7 +1,13 @@
 import type { RunnerConfig } from '../../config/index.ts';
 import type { Cgroups } from '../../execution/index.ts';
-import { createDockerEngine, createLocalPlace, type ContainerEngine } from '../../executors/index.ts';
-import { UserError, type Clock } from '../../lib/index.ts';
+import {
+  createContainerPlace,
+  createDockerEngine,
+  createKubernetesEngine,
+  createLocalPlace,
+  type ContainerEngine,
+} from '../../executors/index.ts';
+import type { Clock } from '../../lib/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import type { Workspace } from '../../workspace/index.ts';
 import { containersProvider } from './containers.ts';
@@ -27,7 +33,11 @@ export function providerMaker(parts: ProviderParts): MakeProvider {
   const { cgroups, config, hostEnv, logger, workspace } = parts;
   const containers = (kind: 'docker' | 'k8s'): ExecutorProvider => {
     const engine = engineOf(kind, parts);
-    return containersProvider({ ...parts, engine, placeIn: () => () => Promise.reject(notYet(kind)) });
+    return containersProvider({
+      ...parts,
+      engine,
+      placeIn: (name) => createContainerPlace({ engine, config, hostEnv, name }),
+    });
   };
   return (kind) =>
     kind === 'local'
@@ -41,10 +51,8 @@ export function providerMaker(parts: ProviderParts): MakeProvider {
 }
 
 function engineOf(kind: 'docker' | 'k8s', { config, hostEnv, owner }: ProviderParts): ContainerEngine {
-  if (kind === 'docker') return createDockerEngine({ config: config.runner.executor.docker, owner, env: hostEnv });
-  throw notYet(kind);
-}
-
-function notYet(kind: string): UserError {
-  return new UserError(`runner.executor.type "${kind}" is not available in this version.`, { hint: 'Use "local".' });
+  const { docker, k8s } = config.runner.executor;
+  return kind === 'docker'
+    ? createDockerEngine({ config: docker, owner, env: hostEnv })
+    : createKubernetesEngine({ config: k8s, owner, env: hostEnv });
 }
