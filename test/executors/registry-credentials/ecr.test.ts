@@ -112,6 +112,19 @@ describe.runIf(needsDocker())('a login to ECR', () => {
     expect(result.events.at(-1)).toBe(`${reason}\n`);
   });
 
+  it('shows nothing of what an AWS CLI has printed that fails then, but its errors', async () => {
+    const calls = join(tempDir(), 'calls');
+    const script = awsScript(calls, 'echo aws-cli/2.1.0').replace(
+      `echo '${password}'`,
+      `echo '${password}'; echo bad >&2; exit 5`,
+    );
+    const bin = standIns({ aws: script });
+    const result = await logInto([ecr({ AWS_ACCOUNT_ID: account })], { bin });
+    expect(result.exitCode).toBe(1);
+    expect(result.events.slice(1)).toEqual([shown.v2, 'bad\n', 'aws ended with exit code 5\n']);
+    expectNoSecret(result);
+  });
+
   describe.runIf(needs('aws'))('with the real AWS CLI', () => {
     const directory = mkdtempSync(join(tmpdir(), 'semaphore-test-aws-'));
     let aws: StandInAws;
