@@ -218,10 +218,10 @@ export class KubernetesExecutor implements JobExecutor {
   async #watchOver(): Promise<void> {
     const { signal } = this.#stopped;
     const observer = this.#observer;
-    while (observer && !signal.aborted && !observer.failure && !hasEnded(observer))
-      await observer.changed(hourMs, signal);
-    await observer?.changed(endPatienceMs, signal);
-    if (!signal.aborted && observer && hasEnded(observer)) this.#process?.abandon();
+    if (!observer) return;
+    while (!signal.aborted && !observer.failure && !hasEnded(observer)) await observer.changed(hourMs, signal);
+    await observer.changed(endPatienceMs, signal);
+    if (!signal.aborted && hasEnded(observer)) this.#process?.abandon();
   }
 
   async #introduce(): Promise<number> {

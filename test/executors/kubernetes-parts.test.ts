@@ -448,6 +448,18 @@ describe('what a pod says of itself', () => {
       "container 'i' has ended: Error, exit code 2: no such host",
     ],
     [
+      'with a side container that has failed',
+      pod({
+        phase: 'Running',
+        containerStatuses: [
+          { name: 'main', ready: true, state: { running: {} } },
+          { name: 'db', ready: false, state: { terminated: { exitCode: 1, reason: 'Error', message: 'no password' } } },
+        ],
+      }),
+      'hopeless',
+      "container 'db' has ended: Error, exit code 1: no password",
+    ],
+    [
       'not ready by its probe',
       pod({ phase: 'Running', containerStatuses: [{ name: 'main', ready: false, state: { running: {} } }] }),
       'waiting',

@@ -1,3 +1,6 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { execa } from 'execa';
 import { type KubernetesClient, openKubernetes } from '../../src/executors/kubernetes/index.ts';
 import { KubernetesExecutor, type KubernetesExecutorOptions } from '../../src/executors/kubernetes-executor.ts';
 import { Leftovers } from '../../src/executors/kubernetes-executor/leftovers.ts';
@@ -8,6 +11,7 @@ import { readJobRequest } from '../../src/protocol/ci/index.ts';
 import type { KubernetesApi } from '../kubernetes-api/index.ts';
 import { keepingLogger } from '../agent/job-setup.ts';
 import { busyboxImage, debianImage, docker, ensureImages } from '../support/docker/index.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 /** One of a job's commands, or what is shown like one. */
 export interface ShownCommand {
@@ -111,4 +115,11 @@ export async function podJob(api: Pick<KubernetesApi, 'kubeconfig'>, options: Po
 function has(command: ShownCommand | undefined, text: string | RegExp): boolean {
   const output = command?.output ?? '';
   return typeof text === 'string' ? output.includes(text) : text.test(output);
+}
+
+/** Makes a ConfigMap in the namespace `default`. */
+export async function addConfigMap(api: KubernetesApi, name: string, data: Record<string, string>): Promise<void> {
+  const path = join(tempDir(), 'config-map.json');
+  writeFileSync(path, JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data }));
+  await execa('kubectl', ['--kubeconfig', api.kubeconfig, 'create', '-f', path]);
 }

@@ -5,7 +5,7 @@ import { fateOf } from './pod-state.ts';
 import { reasonOf } from './wait-for-pod.ts';
 
 /** How long the cluster may take to know what has become of a pod whose shell is gone, milliseconds. */
-const patienceMs = 8000;
+const patienceMs = { exited: 3000, lost: 6000 };
 /** Ended by KILL or TERM: perhaps not the job's own doing. */
 const suspicious = new Set([137, 143]);
 
@@ -18,7 +18,7 @@ export async function explainLoss(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   if (end?.kind === 'exited' && !suspicious.has(end.code)) return undefined;
-  const deadline = Date.now() + patienceMs;
+  const deadline = Date.now() + (end?.kind === 'exited' ? patienceMs.exited : patienceMs.lost);
   for (;;) {
     if (observer.isGone) return fate(observer) ?? 'The pod of the job was deleted.';
     const known = fate(observer);

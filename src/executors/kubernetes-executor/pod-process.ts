@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { PtyExit, PtyHandlers } from '../../execution/index.ts';
 import type { ExecEnd, ExecStream, KubernetesClient } from '../kubernetes/index.ts';
 import {
@@ -14,8 +15,9 @@ interface Place {
   pod: string;
 }
 
-/** How long a shell that was told to hang up is waited for, milliseconds. */
-const hangUpMs = 500;
+/** What the ended processes have said last comes by another way than the news of their end: so much silence, and at most so long, ms. */
+const lastWordsMs = 150;
+const mostLastWordsMs = 1000;
 
 /**
  * A login shell in the main container of a pod, with a terminal, over the API's WebSocket.
@@ -33,7 +35,8 @@ export class PodProcess implements SessionProcess {
   /** What came before the session was ready for it. */
   #early: Buffer[] | undefined = [];
   #stopped: Promise<{ pid: number }[]> | undefined;
-  #hurry: (() => void)[] = [];
+  readonly #hurry = new AbortController();
+  #heardAt = 0;
 
   private constructor(place: Place, handlers: PtyHandlers) {
     this.#handlers = handlers;
@@ -43,15 +46,21 @@ export class PodProcess implements SessionProcess {
   /** Rejects with RemoteError, UserError, or the signal's reason. */
   static async open(place: Place, handlers: PtyHandlers, signal: AbortSignal): Promise<PodProcess> {
     const process = new PodProcess(place, handlers);
+    // Later, the signal is none of the connection's business: the shell is to be ended in peace.
+    const opening = new AbortController();
+    const onAbort = (): void => opening.abort(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
     const stream = await place.client.exec({
       pod: place.pod,
       container: mainContainer,
       argv: ['bash', '--login'],
       tty: true,
       stdin: true,
-      signal,
+      signal: opening.signal,
       onStdout: (bytes) => process.#onData(bytes),
     });
+    signal.removeEventListener('abort', onAbort);
     process.#stream = stream;
     setImmediate(() => process.#begin(stream));
     return process;
@@ -98,9 +107,7 @@ export class PodProcess implements SessionProcess {
 
   /** What then is left in the container ends with the pod, which the executor removes. */
   async stop(graceMs: number): Promise<readonly { pid: number }[]> {
-    const timer = setTimeout(() => {
-      for (const hurry of this.#hurry) hurry();
-    }, graceMs + hangUpMs);
+    const timer = setTimeout(() => this.#hurry.abort(), graceMs);
     this.#stopped ??= this.#stop(graceMs);
     try {
       return await this.#stopped;
@@ -110,13 +117,25 @@ export class PodProcess implements SessionProcess {
   }
 
   async #stop(graceMs: number): Promise<{ pid: number }[]> {
+    const { signal } = this.#hurry;
     if (!this.#exit && graceMs > 0) {
-      const hurried = new Promise<void>((resolve) => this.#hurry.push(resolve));
-      await Promise.race([this.#looker.endOthers(undefined, graceMs), hurried, this.#stream?.ended]);
+      const hurried = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      await Promise.race([this.#endOthers(graceMs), hurried, this.#stream?.ended]);
     }
     this.#looker.close();
     this.#stream?.close();
     return [];
+  }
+
+  async #endOthers(graceMs: number): Promise<void> {
+    await this.#looker.endOthers(undefined, graceMs, this.#hurry.signal);
+    const endedAt = performance.now();
+    for (;;) {
+      const now = performance.now();
+      const silentMs = now - Math.max(this.#heardAt, endedAt);
+      if (silentMs >= lastWordsMs || now - endedAt >= mostLastWordsMs) return;
+      await delay(lastWordsMs - silentMs);
+    }
   }
 
   #begin(stream: ExecStream): void {
@@ -136,6 +155,7 @@ export class PodProcess implements SessionProcess {
   }
 
   #onData(bytes: Buffer): void {
+    this.#heardAt = performance.now();
     if (this.#early) this.#early.push(bytes);
     else this.#handlers.onData(bytes);
   }

@@ -122,8 +122,9 @@ export class KubernetesClient {
     const { answer, mayBeRepeated } = await this.#call(
       'create',
       resource,
-      { method: 'POST', path, body, signal },
+      { method: 'POST', path, body },
       [409],
+      signal,
     );
     if (answer.status !== 409) return parse<Kind>(answer.body);
     // An earlier attempt, whose answer was lost, has made it. Its name is nobody else's.
