@@ -19,6 +19,8 @@ export interface WorldOptions {
   files: Readonly<Record<string, string>>;
   /** Further keys of project 1 in `server.yaml`: templates, inventories, keys, variable_groups. */
   project: Readonly<Record<string, unknown>>;
+  /** Where the server finds the repository: keys for `repositories`. @default its file:// URL */
+  serve?: (repository: TestRepository) => Promise<Readonly<Record<string, unknown>>>;
   /** Further keys of the `runner` section. */
   runner?: Readonly<Record<string, unknown>>;
   /** PATH of the runner instead of ours. */
@@ -56,6 +58,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   const registrationToken = randomBytes(16).toString('hex');
   const repository = new TestRepository(join(directory, 'repository'));
   const commit = repository.commit(options.files);
+  const served = (await options.serve?.(repository)) ?? { git_url: repository.url };
   const home = join(directory, 'home');
   mkdirSync(home);
   const output = join(directory, 'output');
@@ -66,7 +69,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     listen: `127.0.0.1:${port}`,
     api_tokens: [{ name: 'test', token }],
     runners: { registration_token: registrationToken },
-    projects: [{ id: 1, name: 'Test', repositories: [{ name: 'main', git_url: repository.url }], ...options.project }],
+    projects: [{ id: 1, name: 'Test', repositories: [{ name: 'main', ...served }], ...options.project }],
   };
   writeFileSync(serverFile, JSON.stringify(server)); // JSON is YAML.
 

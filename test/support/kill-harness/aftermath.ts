@@ -2,13 +2,14 @@ import { readdirSync, readFileSync, type Dirent } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { leftOn } from '../docker-world.ts';
 import { processesWith } from '../e2e/survivors.ts';
 import type { World } from '../e2e/world.ts';
 import { cgroupsOfRunners } from '../survivors.ts';
 
 /** What a task must not leave behind. */
 export interface Aftermath {
-  /** Processes with their command lines, and cgroups. */
+  /** Processes with their command lines, cgroups, containers and volumes. */
   survivors: string[];
   /** Job directories, private directories of tasks, pipes, half removed things. */
   files: string[];
@@ -37,8 +38,13 @@ export async function aftermathOf(world: World, secrets: readonly string[]): Pro
   const files = await atLast(() => entriesBelow(work).filter(isLeftover).map(pathOf));
   const survivors = await atLast(() => processesWith(world.mark).map((pid) => `${pid} ${commandOf(pid)}`));
   const cgroups = await atLast(() => cgroupsOfRunners(work));
+  const containers = await atLast(() => leftOn(world));
   const readable = [...entriesBelow(work), ...agentPlaces()].filter((entry) => entry.isFile()).map(pathOf);
-  return { survivors: [...survivors, ...cgroups], files, secrets: readable.filter((path) => contains(path, secrets)) };
+  return {
+    survivors: [...survivors, ...cgroups, ...containers],
+    files,
+    secrets: readable.filter((path) => contains(path, secrets)),
+  };
 }
 
 function entriesBelow(directory: string): Dirent[] {
