@@ -10,6 +10,7 @@ import { ContainerFiles } from './container-files.ts';
 import { checkOutInContainer, localTreeInContainer, type TreeContext } from './container-tree.ts';
 import type { ContainerEngine, TaskContainers } from './engine.ts';
 import { prepareContainers, type ContainerFacts } from './facts.ts';
+import { endCapturesScript } from './step-scripts.ts';
 
 /** Home of the tools (spec 6.3). */
 const home = '/workspace';
@@ -111,9 +112,16 @@ async function openContainers(
     opened = await engine.open(request, { signal, say, resumed: false });
     return true;
   });
-  opened ??= await engine.open(request, { signal, say, resumed: true });
-  if (!opened) throw lostContainers('they were removed, or have ended, while no runner was there');
-  return opened;
+  if (opened) return opened;
+  const found = await engine.open(request, { signal, say, resumed: true });
+  if (!found) throw lostContainers('they were removed, or have ended, while no runner was there');
+  await Promise.all(
+    (['build', 'helper'] as const).map((role) => {
+      const args = [`/workspace/.semaphore-${role}`];
+      return askContainer({ containers: found, role, script: endCapturesScript, args, signal });
+    }),
+  );
+  return found;
 }
 
 /**

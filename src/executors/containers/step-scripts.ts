@@ -356,3 +356,16 @@ export function inputCommand(directory: string, number: number, bytes: number | 
   const file = `${directory}/input.${number}${bytes === undefined ? '.end' : ''}`;
   return ['/bin/sh', '-c', inputText, 'semaphore-input', file, String(bytes ?? 0)];
 }
+
+/** Kills the short processes that an earlier runner read from: nobody does any more. Argument: directory of the steps. */
+export const endCapturesScript = String.raw`
+  ${common}
+  for dir in "$1"/c*; do
+    [ -e "$dir/record" ] || continue
+    look
+    [ -z "$tool" ] || kill -KILL -"$tool"
+    [ -z "$supervisor" ] || kill -KILL -"$supervisor"
+    rm -rf "$dir"
+  done 2>/dev/null
+  :
+`;

@@ -11,6 +11,9 @@ import type { Decision, Step, TaskHost } from '../../../src/tasks/index.ts';
 import { dockerConfig, opened } from '../docker-tasks.ts';
 import { debianImage } from '../docker/index.ts';
 import { tempDir } from '../temp-dir.ts';
+import { mortal } from './tasks.ts';
+
+export { taskInContainers, type TaskInContainers } from './tasks.ts';
 
 /** Containers that the tests of a file share, made when they are first asked for. */
 export function sharedContainers(owner: string, image: () => string, what = '') {
@@ -68,18 +71,6 @@ export async function containerTask(containers: TaskContainers): Promise<Contain
       const statuses: TaskStatus[] = [];
       const given = options.containers ?? containers;
       let isDead = false;
-      const mortal: TaskContainers = {
-        name: given.name,
-        remove: (graceMs) => given.remove(graceMs),
-        exec: async (role, request) => {
-          if (isDead) return await new Promise(() => undefined);
-          const onStdout = (bytes: Buffer): void => {
-            if (!isDead) request.onStdout?.(bytes);
-          };
-          const result = await given.exec(role, { ...request, onStdout });
-          return isDead ? await new Promise(() => undefined) : result;
-        },
-      };
       onTestFinished(() => {
         abort.abort();
         directory.close();
@@ -87,7 +78,7 @@ export async function containerTask(containers: TaskContainers): Promise<Contain
       lives += 1;
       const host = createContainerHost({
         directory,
-        containers: mortal,
+        containers: mortal(given, () => isDead),
         signal: abort.signal,
         resumed: lives > 1,
         addSecret: () => undefined,
