@@ -368,8 +368,8 @@ describe('agent start that cannot begin', { timeout: 60_000 }, () => {
   it('because there is no Kubernetes, or the endpoint is a URL', async () => {
     const both = ['--token', 't', '--endpoint'];
     expect(await run([...both, 'x', '--kubernetes-executor'])).toMatchObject({
-      code: 2,
-      err: expect.stringContaining('no Kubernetes was found'),
+      code: 1,
+      out: expect.stringContaining('no Kubernetes was found'),
     });
     expect(await run([...both, 'https://x'])).toMatchObject({ code: 1, out: expect.stringContaining('not a host') });
   });
