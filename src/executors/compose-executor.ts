@@ -12,6 +12,7 @@ import { ComposeDirectory } from './compose-executor/job-directory.ts';
 import { jumpScript } from './compose-executor/jump-script.ts';
 import { placeFile } from './compose-executor/place-file.ts';
 import { makeProjectName } from './compose-executor/project-name.ts';
+import { nameIsTaken, noSuchProgram, startFailure } from './compose-executor/start-failure.ts';
 import { resolveMounts } from './compose-executor/resolve-mounts.ts';
 import { RunningLines } from './compose-executor/run-lines.ts';
 import { runQuietly } from './compose-executor/run-quietly.ts';
@@ -56,8 +57,6 @@ export interface ComposeExecutorOptions {
   platform?: NodeJS.Platform | undefined;
 }
 
-/** Each is why a container with a shell never comes to be (spec CI 5.6). */
-const startFailures = [/executable file not found/, /container name ".*" is already in use/];
 /** What the engine takes for the name of a container. */
 const containerName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
@@ -246,7 +245,7 @@ export class ComposeExecutor implements JobExecutor {
     events.output('Starting a new bash session.\n');
     if (await this.#isTaken(this.#container)) await this.#useAnotherName();
     let reason = await this.#tryToOpen(job);
-    if (reason !== undefined && /container name ".*" is already in use/.test(reason) && !this.#stopping) {
+    if (reason !== undefined && nameIsTaken.test(reason) && !this.#stopping) {
       // Somebody was faster.
       await this.#useAnotherName();
       reason = await this.#tryToOpen(job);
@@ -254,7 +253,7 @@ export class ComposeExecutor implements JobExecutor {
     if (reason === undefined) return 0;
     events.output('Failed to start the docker image\n');
     events.output(reason);
-    if (/executable file not found/.test(reason)) {
+    if (noSuchProgram.test(reason)) {
       events.output('\nThe commands of a job run in bash: use an image that has it for the first container.\n');
     }
     return 1;
@@ -263,19 +262,18 @@ export class ComposeExecutor implements JobExecutor {
   /** Why there is no shell; undefined when there is. */
   async #tryToOpen(job: ComposeJob): Promise<string | undefined> {
     const { cwd, logger, stopGraceMs, startTimeoutMs = 120_000 } = this.#options;
-    const spec = { command: job.command, args: job.sessionArgs(this.#container), cwd, env: this.#env };
     const container = this.#container;
+    const spec = { ...job.sessionCommand(container), cwd, env: this.#env };
     this.#session = new ShellSession({
-      open: (handlers) => new ContainerProcess(spec, container, handlers),
+      open: (handlers) => new ContainerProcess(spec, () => job.findContainer(container), handlers),
       ...(this.#directory && { transport: this.#directory.transport }),
-      startFailures,
       startTimeoutMs,
       ...(stopGraceMs !== undefined && { stopGraceMs }),
       log: logger,
     });
     if (this.#stopping) return 'it was stopped';
     const result = await this.#session.start();
-    return result.kind === 'ready' ? undefined : result.reason;
+    return result.kind === 'ready' ? undefined : (startFailure(job.readErrors()) ?? result.reason);
   }
 
   async #isTaken(name: string): Promise<boolean> {

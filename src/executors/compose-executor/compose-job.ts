@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { messageOf } from '../../lib/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { callDocker, engineName } from './call-docker.ts';
@@ -32,6 +32,7 @@ const usualSocket = '/var/run/docker.sock';
 export class ComposeJob {
   readonly #options: ComposeJobOptions;
   readonly #words: readonly string[];
+  readonly #errors: string;
 
   /** Writes the files for compose. Throws the system's error. */
   constructor(options: ComposeJobOptions) {
@@ -39,6 +40,7 @@ export class ComposeJob {
     const { project, jobId, directory, compose, containers, mounts } = options;
     const file = directory.writePrivate('docker-compose.yml', composeFile(containers, { kvm: this.#kvm(), mounts }));
     const labels = directory.writePrivate('labels.yml', labelsFile(containers, { 'semaphore.job': jobId }));
+    this.#errors = directory.writePrivate('session-errors', '');
     this.#words = [...compose.args, '-p', project, '-f', file, '-f', labels];
   }
 
@@ -51,11 +53,28 @@ export class ComposeJob {
     return [...this.#words, 'run', '--rm', '-T', this.#first, 'true'];
   }
 
-  /** Starts the shell in the first container, which is called `name`. */
-  sessionArgs(name: string): string[] {
-    const { shared } = this.#options.directory;
-    const volumes = ['-v', `${this.#socket}:${usualSocket}`, '-v', `${shared}:${shared}:ro`];
-    return [...this.#words, 'run', '--rm', '--name', name, ...volumes, this.#first, 'bash'];
+  /** Starts the shell in the first container, which is called `name`, and attaches the terminal to it. */
+  sessionCommand(name: string): { command: string; args: string[] } {
+    const { compose, directory } = this.#options;
+    const volumes = ['-v', `${this.#socket}:${usualSocket}`, '-v', `${directory.shared}:${directory.shared}:ro`];
+    const words = [...this.#words, 'run', '--rm', '--name', name, ...volumes, this.#first, 'bash'];
+    return { command: 'bash', args: ['-c', 'exec "$@" 2>"$0"', this.#errors, compose.command, ...words] };
+  }
+
+  /** Where `sessionCommand` puts what compose and docker have to say: it is not what the shell prints. */
+  readErrors(): string {
+    return readFileSync(this.#errors, 'utf8');
+  }
+
+  /** Id of the first container; undefined while it is not there. */
+  async findContainer(name: string): Promise<string | undefined> {
+    const { project, env } = this.#options;
+    const filters = [`label=com.docker.compose.project=${project}`, `name=^/${name.replaceAll('.', '\\.')}$`];
+    const answer = await callDocker(
+      ['ps', '--all', '--quiet', ...filters.flatMap((filter) => ['--filter', filter])],
+      env,
+    );
+    return answer.ok && answer.stdout !== '' ? answer.stdout : undefined;
   }
 
   /**

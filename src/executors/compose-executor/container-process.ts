@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { PtyProcess, type PtyExit, type PtyHandlers, type PtySpec } from '../../execution/index.ts';
+import { InternalError } from '../../lib/index.ts';
 import {
   lookerCommand,
   ShellLooker,
@@ -21,7 +22,7 @@ const lookerRights: readonly (readonly string[])[] = [['--user', '0', '--privile
  * everything; what happens behind is seen by a second process in the container.
  */
 export class ContainerProcess implements SessionProcess {
-  readonly #container: string;
+  readonly #findContainer: () => Promise<string | undefined>;
   readonly #env: Readonly<Record<string, string>>;
   readonly #command: PtyProcess;
   readonly #looker: ShellLooker;
@@ -33,9 +34,12 @@ export class ContainerProcess implements SessionProcess {
   #shell: number | undefined;
   #stopping: Promise<readonly { pid: number }[]> | undefined;
 
-  /** `spec`: the command that starts the container `container` and attaches our terminal. Throws UserError. */
-  constructor(spec: PtySpec, container: string, handlers: PtyHandlers) {
-    this.#container = container;
+  /**
+   * `spec`: the command that starts the container and attaches our terminal; `findContainer` gives its id when it is there: by its name
+   * alone another might be meant, which has the name already. Throws UserError.
+   */
+  constructor(spec: PtySpec, findContainer: () => Promise<string | undefined>, handlers: PtyHandlers) {
+    this.#findContainer = findContainer;
     this.#env = spec.env;
     this.#command = new PtyProcess(spec, handlers);
     this.#looker = new ShellLooker((channel) => this.#openLooker(channel));
@@ -81,19 +85,22 @@ export class ContainerProcess implements SessionProcess {
   }
 
   async #stop(graceMs: number): Promise<readonly { pid: number }[]> {
-    if (!this.exit && graceMs > 0) {
+    const container = await this.#findContainer();
+    if (container !== undefined && !this.exit && graceMs > 0) {
       // The first process of a container does not let itself be stopped from inside.
-      const frozen = await callDocker(['kill', '--signal', 'STOP', this.#container], this.#env);
+      const frozen = await callDocker(['kill', '--signal', 'STOP', container], this.#env);
       if (frozen.ok) await this.#looker.endOthers(this.#shell, graceMs, this.#cut.signal);
     }
     this.#looker.close();
-    await callDocker(['rm', '--force', '--volumes', this.#container], this.#env);
+    if (container !== undefined) await callDocker(['rm', '--force', '--volumes', container], this.#env);
     return await this.#command.stop(0);
   }
 
-  #openLooker({ onData, onEnd }: Parameters<OpenLooker>[0]): LookerChannel {
+  async #openLooker({ onData, onEnd }: Parameters<OpenLooker>[0]): Promise<LookerChannel> {
+    const container = await this.#findContainer();
+    if (container === undefined) throw new InternalError('the container of the shell is not there yet');
     const rights = lookerRights[this.#rights] ?? [];
-    const args = ['exec', '--interactive', ...rights, this.#container, ...lookerCommand];
+    const args = ['exec', '--interactive', ...rights, container, ...lookerCommand];
     const child = spawn('docker', args, { env: this.#env, stdio: ['pipe', 'pipe', 'ignore'], detached: true });
     let hasAnswered = false;
     const ended = (): void => {
