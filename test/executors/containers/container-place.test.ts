@@ -276,7 +276,10 @@ describe.runIf(needsDocker() && needs('ssh') && needs('sshd') && needs('ansible-
       const arguments_ = await outputOf(one.containers, 'cat /proc/[0-9]*/cmdline | tr "\\000" " "');
       const environments = await outputOf(one.containers, 'cat /proc/[0-9]*/environ | tr "\\000" " "');
       const modes = await outputOf(one.containers, 'stat -c "%a" /secrets/*');
-      const onDisk = await outputOf(one.containers, 'cd /workspace && cat -- $(find repo .ansible /tmp /root -type f) 2>/dev/null');
+      const onDisk = await outputOf(
+        one.containers,
+        'cd /workspace && cat -- $(find repo .ansible /tmp /root -type f) 2>/dev/null',
+      );
       expect(arguments_).toMatch(/--connection-password-file \/secrets\/\S+ .*--vault-id=prod@\/secrets\//);
       expect(modes).toMatch(/^(600\n)+$/);
       const inspected = await docker(['inspect', `${one.name}-build`]);
