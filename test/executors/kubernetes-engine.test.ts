@@ -84,8 +84,9 @@ describe.runIf(needsDocker() && needs('openssl'))('Kubernetes for runner tasks',
 
   describe('a pod of one image', () => {
     let containers: TaskContainers;
+    const said: string[] = [];
     beforeAll(async () => {
-      containers = await opened();
+      containers = await opened({ say: (line) => said.push(line) });
     });
     afterAll(() => containers.remove(0));
 
@@ -93,6 +94,7 @@ describe.runIf(needsDocker() && needs('openssl'))('Kubernetes for runner tasks',
       await shell(containers, 'read -r secret; echo "$secret" > /secrets/c', {
         input: Buffer.from('not for the API\n'),
       });
+      expect(said).toEqual([]);
       const pod = podOf(containers.name);
       expect(pod?.metadata.labels).toEqual({
         'semaphoreui.com/task-id': '7',
@@ -360,10 +362,17 @@ describe.runIf(needsDocker() && needs('openssl'))('Kubernetes for runner tasks',
 
     it('a pod is gone: deleted under the task', async () => {
       const containers = await opened();
-      const running = shell(containers, 'sleep 100', { onStdout: () => undefined });
-      const other = engineWith();
-      await other.find(containers.name).remove(0);
-      await running;
+      expect(await containers.hits?.()).toEqual([]);
+      await shell(containers, 'echo used');
+      const running = shell(containers, 'sleep 100');
+      expect(await containers.hits?.()).toEqual([]);
+      const lift = api.faults.pods.holdDeletion(containers.name);
+      const removing = engineWith().find(containers.name).remove(0);
+      const sentence =
+        'Meanwhile something has become of the pod of this task: the pod was deleted by somebody else, or its node is drained.';
+      await expect.poll(() => containers.hits?.(), { timeout: 30_000 }).toEqual([sentence]);
+      lift();
+      await Promise.all([removing, running]);
       expect((await shell(containers, 'echo x')).result).toMatchObject({ kind: 'gone' });
     });
   });

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { DockerExecutorConfig } from '../../config/index.ts';
 import { UserError } from '../../lib/index.ts';
 import type { ContainerRole, ExecRequest, ExecResult, TaskContainers } from '../containers/engine.ts';
-import { labels } from '../containers/task-container.ts';
+import { countKills, killsIn, killsText, labels } from '../containers/task-container.ts';
 import { containerName } from './container-arguments.ts';
 import { callDocker, type DockerCommand } from './docker-cli.ts';
 import { execInContainer } from './exec-in-container.ts';
@@ -14,9 +14,6 @@ import { quickMs, slowMs } from './time-outs.ts';
 const removeAttempts = 5;
 /** Between two of them, milliseconds. */
 const againMs = 500;
-
-/** How often the kernel killed a process of the container for its memory; of both versions of cgroups. */
-const countKills = 'cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control 2>/dev/null; :';
 
 export interface DockerContainersOptions {
   docker: DockerCommand;
@@ -47,10 +44,7 @@ export class DockerContainers implements TaskContainers {
     const kills = await this.#kills();
     const look = kills > 0 ? undefined : await lookAt(docker, containerName(this.name, 'build'));
     if (kills === 0 && !(look?.kind === 'ended' && look.outOfMemory)) return [];
-    const killed = kills > 1 ? `${kills} processes` : 'a process';
-    return [
-      `The task needed more memory than it may have (${config.memoryLimit}, runner.executor.docker.memory_limit): the system killed ${killed} of it.`,
-    ];
+    return [killsText(kills, `${config.memoryLimit}, runner.executor.docker.memory_limit`)];
   }
 
   async #kills(): Promise<number> {
@@ -58,7 +52,7 @@ export class DockerContainers implements TaskContainers {
     const argv = ['/bin/sh', '-c', countKills];
     const signal = AbortSignal.timeout(quickMs);
     await this.exec('build', { argv, signal, onStdout: (bytes) => printed.push(bytes) });
-    return Number(/^oom_kill (\d+)$/m.exec(Buffer.concat(printed).toString('latin1'))?.[1] ?? 0);
+    return killsIn(Buffer.concat(printed).toString('latin1'));
   }
 
   async remove(graceMs: number): Promise<void> {

@@ -10,12 +10,12 @@ export function fateOf(pod: Pod | undefined, role: ContainerRole): string | unde
   if (status.reason === 'Preempting' || status.reason === 'Preempted')
     return `the pod had to make room for another one: ${text(status.message)}`;
   if (status.reason === 'NodeLost') return 'the node of the pod does not answer any more';
-  const disruption = status.conditions?.find(({ type, status: is }) => type === 'DisruptionTarget' && is === 'True');
   const ended = container?.state?.terminated;
-  if (ended?.reason === 'OOMKilled') return `the ${role} container ran out of memory (OOMKilled${limitOf(pod, role)})`;
-  if (disruption) return `the pod was ended by the cluster: ${text(disruption.message ?? disruption.reason)}`;
-  if (metadata.deletionTimestamp !== undefined && (ended || status.phase !== 'Running'))
-    return 'the pod was deleted by somebody else, or its node is drained';
+  const limit = memoryLimitOf(pod, role);
+  if (ended?.reason === 'OOMKilled')
+    return `the ${role} container ran out of memory (OOMKilled${limit === undefined ? '' : `, limit ${limit}`})`;
+  const parting = partingOf(pod);
+  if (parting !== undefined && (ended || status.phase !== 'Running')) return parting;
   if (status.reason !== undefined) return `the pod has failed: ${status.reason}: ${text(status.message)}`;
   if (ended) return `the ${role} container has ended: ${endOf(ended)}`;
   return status.phase === 'Failed' || status.phase === 'Succeeded' ? 'the pod has ended' : undefined;
@@ -38,10 +38,18 @@ function endOf({
   return message === undefined || message === '' ? what : `${what}: ${message.trim()}`;
 }
 
-/** Limits of pods come from a LimitRange of the namespace. */
-function limitOf({ spec }: Pod, role: ContainerRole): string {
-  const limit = spec.containers.find(({ name }) => name === role)?.resources?.limits?.['memory'];
-  return limit === undefined ? '' : `, limit ${limit}`;
+/** Why a pod is about to end, whatever still runs in it. */
+export function partingOf({ metadata, status = {} }: Pod): string | undefined {
+  const disruption = status.conditions?.find(({ type, status: is }) => type === 'DisruptionTarget' && is === 'True');
+  if (disruption) return `the pod was ended by the cluster: ${text(disruption.message ?? disruption.reason)}`;
+  return metadata.deletionTimestamp === undefined
+    ? undefined
+    : 'the pod was deleted by somebody else, or its node is drained';
+}
+
+/** Limits of task pods come from a LimitRange of the namespace. */
+export function memoryLimitOf({ spec }: Pod, role: ContainerRole): string | undefined {
+  return spec.containers.find(({ name }) => name === role)?.resources?.limits?.['memory'];
 }
 
 function text(message: string | undefined): string {

@@ -14,6 +14,12 @@ const patienceSeconds = 15 * 60;
 /** So often is a pod made anew because its containers turned out to need other users. */
 const maxPods = 3;
 
+/** What every pod does for a while is no news. */
+const isUsual = (text: string): boolean =>
+  /^Pod is not ready yet: (the pod is pending|container '\w+' is not ready(: (ContainerCreating|PodInitializing))?)$/.test(
+    text,
+  );
+
 /** What goes wrong with the pod for the moment is seen when it matters. */
 const silent = { info: () => undefined, warn: () => undefined };
 
@@ -77,7 +83,10 @@ async function ready(
       observer,
       pod: { name, uid },
       timeoutSeconds: patienceSeconds,
-      say: (text) => say(text.trimEnd()),
+      say: (text) => {
+        const line = text.trimEnd();
+        if (!isUsual(line)) say(line);
+      },
       clock: systemClock,
       logger: silent,
       signal,

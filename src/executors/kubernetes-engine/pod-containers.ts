@@ -1,14 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, UserError } from '../../lib/index.ts';
 import type { ContainerRole, ExecRequest, ExecResult, TaskContainers } from '../containers/engine.ts';
-import type { ExecEnd, ExecStream, KubernetesClient } from '../kubernetes/index.ts';
+import { countKills, killsIn, killsText } from '../containers/task-container.ts';
+import type { ExecEnd, ExecStream, KubernetesClient, Pod } from '../kubernetes/index.ts';
 import { failure, hintOf } from './connection.ts';
-import { fateOf } from './fate.ts';
+import { fateOf, memoryLimitOf, partingOf } from './fate.ts';
 import { Tail } from './tail.ts';
 import { graceSeconds } from './task-pod.ts';
 
 /** Beyond its grace, how long a pod may take to go; then its node is taken to be lost. Milliseconds. */
 const goneMs = 60_000;
+/** Longest time for a small thing, milliseconds. */
+const quickMs = 30_000;
 /** Most that is kept of the standard error of a process. */
 const maxStderrBytes = 16 * 1024;
 
@@ -23,6 +26,8 @@ export interface PodContainersOptions {
 export class PodContainers implements TaskContainers {
   readonly name: string;
   readonly #options: PodContainersOptions;
+  /** `over`: it is gone, which was said, or is to go. */
+  #use: 'unused' | 'used' | 'over' = 'unused';
 
   constructor(options: PodContainersOptions) {
     this.name = options.name;
@@ -39,7 +44,10 @@ export class PodContainers implements TaskContainers {
       const hint = hintOf(error);
       return await this.#afterLoss(role, `${messageOf(error)}${hint === undefined ? '' : `. ${hint}`}`);
     }
-    if (end.kind === 'exited') return { ...end, stderr: stderr.text() };
+    if (end.kind === 'exited') {
+      this.#use = 'used';
+      return { ...end, stderr: stderr.text() };
+    }
     if (request.signal?.aborted === true) return { kind: 'dropped', reason: 'nobody waits for it any more' };
     return unstartable(end) ?? (await this.#afterLoss(role, end.reason));
   }
@@ -70,17 +78,43 @@ export class PodContainers implements TaskContainers {
 
   /** What has become of the container that something went wrong with. */
   async #afterLoss(role: ContainerRole, reason: string): Promise<ExecResult> {
+    const pod = await this.#look();
+    // What was said first is nearer to the cause.
+    const fate = pod === 'unknown' ? undefined : fateOf(pod, role);
+    if (fate === undefined) return { kind: 'dropped', reason };
+    this.#use = 'over';
+    return { kind: 'gone', reason: fate };
+  }
+
+  async hits(): Promise<string[]> {
+    if (this.#use !== 'used') return [];
+    const pod = await this.#look();
+    if (pod === 'unknown') return [];
+    const fate = fateOf(pod, 'build') ?? (pod && partingOf(pod));
+    if (fate !== undefined) return [`Meanwhile something has become of the pod of this task: ${fate}.`];
+    const limit = pod && memoryLimitOf(pod, 'build');
+    const kills = limit === undefined ? 0 : await this.#kills();
+    return kills === 0 ? [] : [killsText(kills, `${limit}, by a LimitRange of the namespace`)];
+  }
+
+  async #kills(): Promise<number> {
+    const printed: Buffer[] = [];
+    const argv = ['/bin/sh', '-c', countKills];
+    const signal = AbortSignal.timeout(quickMs);
+    await this.exec('build', { argv, signal, onStdout: (bytes) => printed.push(bytes) });
+    return killsIn(Buffer.concat(printed).toString('latin1'));
+  }
+
+  async #look(): Promise<Pod | undefined | 'unknown'> {
     try {
-      const pod = await (await this.#options.client()).getPod(this.name);
-      const fate = fateOf(pod, role);
-      return fate === undefined ? { kind: 'dropped', reason } : { kind: 'gone', reason: fate };
+      return await (await this.#options.client()).getPod(this.name);
     } catch {
-      // What was said first is nearer to the cause.
-      return { kind: 'dropped', reason };
+      return 'unknown';
     }
   }
 
   async remove(graceMs: number): Promise<void> {
+    this.#use = 'over';
     try {
       const client = await this.#options.client();
       if (!(await client.deletePod(this.name, { graceSeconds: graceSeconds(graceMs) }))) return;
