@@ -36,8 +36,10 @@ function rightsByMethod(): Map<string, string[]> {
 /** The rights that the sources of one executor need, in the form of `rightsOf`. */
 function neededBy(directory: string): string[] {
   const methods = rightsByMethod();
-  const files = [`${directory}.ts`, ...readdirSync(join(root, directory)).map((name) => join(directory, name))];
-  const text = files.map(read).join('\n');
+  const own = [`${directory}.ts`, ...readdirSync(join(root, directory)).map((name) => join(directory, name))];
+  // What waits for a pod is the same for both.
+  const shared = ['pod-observer', 'wait-for-pod'].map((name) => `src/executors/kubernetes-executor/${name}.ts`);
+  const text = [...own, ...shared].map(read).join('\n');
   const called = [...methods].filter(([name]) => new RegExp(String.raw`\.${name}\(`).test(text));
   const verbs = new Map<string, Set<string>>();
   for (const right of called.flatMap(([, rights]) => rights)) {
@@ -61,6 +63,11 @@ describe.runIf(needsKustomize())('the manifests', () => {
     expect(rightsOf(manifests('overlays/agent-job'), 'semaphore-agent')).toEqual(
       rightsOf(manifests('base'), 'semaphore-agent'),
     );
+  });
+
+  it('give the runner precisely the rights that its executor uses, no secrets among them', () => {
+    expect(rightsOf(manifests('base'), 'semaphore-runner')).toEqual(neededBy('src/executors/kubernetes-engine'));
+    expect(rightsOf(manifests('base'), 'semaphore-runner').join()).not.toContain('secrets');
   });
 
   it('give nobody else any: tasks have an account without rights and without a token', () => {

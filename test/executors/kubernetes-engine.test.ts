@@ -84,9 +84,9 @@ describe.runIf(needsDocker() && needs('openssl'))('Kubernetes for runner tasks',
 
   describe('a pod of one image', () => {
     let containers: TaskContainers;
-    const said: string[] = [];
+    const saidAtStart: string[] = [];
     beforeAll(async () => {
-      containers = await opened({ say: (line) => said.push(line) });
+      containers = await opened({ say: (line) => saidAtStart.push(line) });
     });
     afterAll(() => containers.remove(0));
 
@@ -94,7 +94,7 @@ describe.runIf(needsDocker() && needs('openssl'))('Kubernetes for runner tasks',
       await shell(containers, 'read -r secret; echo "$secret" > /secrets/c', {
         input: Buffer.from('not for the API\n'),
       });
-      expect(said).toEqual([]);
+      expect(saidAtStart).toEqual([]);
       const pod = podOf(containers.name);
       expect(pod?.metadata.labels).toEqual({
         'semaphoreui.com/task-id': '7',
@@ -206,8 +206,7 @@ describe.runIf(needsDocker() && needs('openssl'))('Kubernetes for runner tasks',
     const other = `${owner}:user`;
     await docker(['build', '--tag', other, '-'], { input: `FROM ${busyboxImage}\nUSER 4242:4243\n` });
     const engine = engineWith();
-    const said: string[] = [];
-    const containers = await opened({ engine, image: other, say: (line) => said.push(line) });
+    const containers = await opened({ engine, image: other });
     await shell(containers, 'echo mine > /workspace/a; umask 077; echo secret > /secrets/b');
     const { stdout } = await shell(
       containers,
