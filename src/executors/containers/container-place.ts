@@ -10,13 +10,14 @@ import { ContainerFiles } from './container-files.ts';
 import { checkOutInContainer, localTreeInContainer, type TreeContext } from './container-tree.ts';
 import type { ContainerEngine, TaskContainers } from './engine.ts';
 import { prepareContainers, type ContainerFacts } from './facts.ts';
+import { endContainerStep } from './run-step.ts';
 import { endCapturesScript } from './step-scripts.ts';
 
 /** Home of the tools (spec 6.3). */
 const home = '/workspace';
 /** Only in memory, and the user's alone. */
 const privateDirectory = '/secrets';
-/** What a task leaves when it ends is removed with its containers; this much time is given to remove secrets before. Milliseconds. */
+/** All of it is gone with the containers, soon after: nobody waits longer for their engine. Milliseconds. */
 const closeMs = 10_000;
 
 export interface ContainerPlaceOptions {
@@ -160,8 +161,15 @@ async function sshInContainer(ssh: SshConfig, files: ContainerFiles): Promise<Ss
 /** Ends what a step has left behind, and takes the secrets away. Neither is worth an error: the containers are removed. */
 async function close(containers: TaskContainers): Promise<void> {
   const over = new AbortController();
+  const { signal } = over;
   const timer = setTimeout(() => over.abort(), closeMs);
+  const directory = `${home}/.semaphore-build/none`;
   const script = `rm -rf ${privateDirectory}/* ${privateDirectory}/.[!.]*`;
-  await askContainer({ containers, role: 'build', script, signal: over.signal }).catch(() => undefined);
+  // One after the other: the first ends whatever else runs.
+  await endContainerStep(
+    { containers, directory, role: 'build', signal },
+    { signal: 'SIGKILL', graceMs: 0, whom: 'all' },
+  );
+  await askContainer({ containers, role: 'build', script, signal }).catch(() => undefined);
   clearTimeout(timer);
 }

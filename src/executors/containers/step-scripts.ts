@@ -203,7 +203,7 @@ const attachText = String.raw`
   follow() {
     until [ -s "$dir/record" ] && [ -e "$dir/output" ]; do
       [ -d "$dir" ] || leave absent
-      nap 0.1
+      nap 0.02
     done
     stat_of $$
     set -- $stat
@@ -222,7 +222,8 @@ const attachText = String.raw`
       cat <&4 || exit
       [ -z "$end" ] || break
       rounds=$((rounds + 1))
-      nap 0.1
+      # Many a process is over at once.
+      case $rounds in ?) nap 0.02 ;; *) nap 0.1 ;; esac
     done
     if [ "$end" = over ] && [ -e "$dir/errors" ]; then
       cat "$dir/errors" || exit

@@ -20,6 +20,7 @@ import {
   outputOf,
   script,
   sharedContainers,
+  testEngine,
   type ContainerTask,
 } from '../../support/containers/index.ts';
 
@@ -277,6 +278,26 @@ describe.runIf(needsDocker())('steps in containers', { timeout: 120_000 }, () =>
       expect(await outputOf(containers, 'cat /workspace/runs')).toBe('run\n');
     });
 
+    it('are started again when what they are to run did not come as a whole', async () => {
+      let execs = 0;
+      const cutting: TaskContainers = {
+        name: containers.name,
+        remove: () => Promise.resolve(),
+        exec: async (role, request) => {
+          execs += 1;
+          const input = execs === 1 ? request.input?.subarray(0, 400) : request.input;
+          return await containers.exec(role, { ...request, input });
+        },
+      };
+      const { host } = task.live({ containers: cutting });
+      expect(await host.run(script('run', 'echo run >> /workspace/runs; echo ran'))).toEqual({
+        kind: 'exited',
+        code: 0,
+      });
+      expect(execs).toBe(2);
+      expect(await outputOf(containers, 'cat /workspace/runs')).toBe('run\n');
+    });
+
     it('are given what they ask for, as it comes', async () => {
       const { host } = task.live();
       const stdin = new PassThrough();
@@ -315,7 +336,6 @@ describe.runIf(needsDocker())('steps in containers', { timeout: 120_000 }, () =>
   it('keep what is secret out of arguments, files and what the engine tells', async () => {
     const shared = await containerTask(await sharedSecret.open());
     const secret = 'f2a9c81e-in-the-environment';
-    const argument = '77d1-in-an-argument';
     const { host } = shared.live();
     const containers = await sharedSecret.open();
     const step = script('run', 'echo ready; until [ -e /workspace/go ]; do sleep 0.1; done', {
@@ -333,14 +353,23 @@ describe.runIf(needsDocker())('steps in containers', { timeout: 120_000 }, () =>
     );
     const onHost = await docker(['version']).then(() => hostArguments());
     const files = await outputOf(containers, 'cat /workspace/.semaphore-build/*/* 2>/dev/null; ls -aR /secrets /tmp');
-    for (const text of [...asked, onHost, files]) {
-      expect(text).not.toContain(secret);
-      expect(text).not.toContain(argument);
-    }
+    for (const text of [...asked, onHost, files]) expect(text).not.toContain(secret);
     await outputOf(containers, 'touch /workspace/go');
     expect(await run).toEqual({ kind: 'exited', code: 0 });
   });
   const sharedSecret = sharedContainers(owner, () => debianImage);
+
+  it('say what their image lacks', async () => {
+    const image = `${owner}:lacking`;
+    await docker(['build', '--tag', image, '-'], { input: `FROM ${debianImage}\nRUN rm /usr/bin/setsid\n` });
+    const task = await containerTask(await sharedContainers(owner, () => image).open());
+    const { host } = task.live();
+    expect(await host.run(script('run', 'true'))).toEqual({
+      kind: 'unstartable',
+      code: 'ENOENT',
+      message: 'setsid, which every process needs, is not in the image of the build container',
+    });
+  });
 
   it('tell of containers that are gone, with the reason of the engine', async () => {
     const shared = sharedContainers(owner, () => busyboxImage, 'gone');
@@ -357,6 +386,24 @@ describe.runIf(needsDocker())('steps in containers', { timeout: 120_000 }, () =>
     });
     expect(await host.run(script('next', 'true'))).toMatchObject({ kind: 'gone' });
     expect(await host.capture(script('read', 'true'))).toMatchObject({ result: { kind: 'gone' } });
+  });
+
+  it('are stopped when their output cannot be written, and say so', async () => {
+    const name = `${owner}-full`;
+    const keepAlive = ['/bin/sh', '-c', 'while :; do sleep 1; done'];
+    const run = ['run', '--detach', '--init', '--network=none', `--name=${name}-build`, '--tmpfs=/workspace:size=1m'];
+    await docker([...run, debianImage, ...keepAlive]);
+    const task = await containerTask(testEngine(owner).find(name));
+    const { host } = task.live();
+    const step = script(
+      'run',
+      'trap "exit 3" TERM; echo begin; head -c 3000000 /dev/zero; while :; do sleep 0.1; done',
+    );
+    expect(await host.run(step)).toEqual({
+      kind: 'unlogged',
+      reason: expect.stringContaining('No space left on device'),
+    });
+    expect(task.log()).toMatch(/^begin\n/);
   });
 
   it('tell of processes that killed all others', async () => {
