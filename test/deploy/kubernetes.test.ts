@@ -20,6 +20,7 @@ function rightsByMethod(): Map<string, string[]> {
     ['watchPod', ['pods: get', 'pods: watch']],
     // The WebSocket begins with a GET; Kubernetes asks for `create` from version 1.35 on.
     ['exec', ['pods/exec: create', 'pods/exec: get']],
+    ['patchSecret', ['secrets: patch']],
   ]);
   const source = read('src/executors/kubernetes/client.ts');
   for (const method of source.split(/\n {2}(?=(?:async )?[a-z]\w*\()/)) {

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type KubernetesApi, startKubernetesApi } from '../kubernetes-api/index.ts';
+import { openCluster, type TestCluster } from '../kubernetes-api/index.ts';
 import { needsDocker } from '../support/docker/index.ts';
 import { encoded, podImage, podJob, type PodJob, smallImage, tagImages } from './kubernetes-setup.ts';
 
@@ -22,13 +22,13 @@ const hostVariables = [{ name: 'OVER', value: 'host' }];
 
 /** One pod for many looks at what a job finds in it (spec CI 6.3). */
 describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
-  let api: KubernetesApi;
+  let cluster: TestCluster;
   let job: PodJob;
 
   beforeAll(async () => {
     await tagImages();
-    api = await startKubernetesApi();
-    job = await podJob(api, {
+    cluster = await openCluster();
+    job = await podJob(cluster, {
       hostVariables,
       request: {
         job_id: '0c6f2f1e-9d0a-4b53-8d77-5c1f6f0b7f10',
@@ -56,7 +56,7 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
 
   afterAll(async () => {
     await job?.executor.stop();
-    await api?.close();
+    await cluster?.close();
   }, 60_000);
 
   const run = async (directive: string): Promise<string> => {
