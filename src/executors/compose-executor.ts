@@ -218,7 +218,17 @@ export class ComposeExecutor implements JobExecutor {
   }
 
   async #pullImages(job: ComposeJob): Promise<number> {
-    const { compose, events, pulls } = this.#options;
+    const { pulls } = this.#options;
+    const startedMs = performance.now();
+    pulls?.started();
+    const exitCode = await this.#tryToPull(job);
+    if (exitCode !== 0) pulls?.failed();
+    pulls?.ended(performance.now() - startedMs);
+    return exitCode === 0 ? 0 : 1;
+  }
+
+  async #tryToPull(job: ComposeJob): Promise<number> {
+    const { compose, events } = this.#options;
     const problem = problemOf(compose.containers) ?? (await engineProblem(this.#env, this.#stopped.signal));
     if (problem !== undefined) {
       events.output(`${problem}\n`);
@@ -226,18 +236,13 @@ export class ComposeExecutor implements JobExecutor {
     }
     if (this.#stopping) return 1;
     this.#usesEngine = true;
-    const startedMs = performance.now();
-    pulls?.started();
     this.#pull = new RunningLines({
       command: job.command,
       args: job.pullArgs,
       env: this.#env,
       onLine: (line) => events.output(`${line}\n`),
     });
-    const exitCode = await this.#pull.done;
-    if (exitCode !== 0) pulls?.failed();
-    pulls?.ended(performance.now() - startedMs);
-    return exitCode === 0 ? 0 : 1;
+    return await this.#pull.done;
   }
 
   async #openSession(job: ComposeJob): Promise<number> {

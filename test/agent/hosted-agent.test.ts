@@ -277,7 +277,7 @@ describe('agent serve', { timeout: 120_000 }, () => {
     [
       'containers but none to run in',
       { executor: 'dockercompose', compose: {} },
-      'unknown executor type: dockercompose',
+      'a dockercompose job names no container',
     ],
     ['an unknown logger', { logger: { method: 'carrier pigeon' } }, 'unknown logger type: carrier pigeon'],
     ['a log that is pushed', { logger: { method: 'push', url: 'https://x.test' } }, 'the job wants its log pushed'],

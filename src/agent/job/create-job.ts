@@ -60,6 +60,7 @@ function chooseExecutor(options: CreateJobOptions, events: JobEvents): JobExecut
     });
   }
   if (request.executor === 'dockercompose') {
+    if (request.compose.containers.length === 0) throw new UserError('a dockercompose job names no container');
     return new ComposeExecutor({
       ...options.compose,
       jobId: request.jobId,
