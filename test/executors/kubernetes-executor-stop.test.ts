@@ -3,24 +3,29 @@ import { sweepOrphans } from '../../src/executors/kubernetes-executor/sweep.ts';
 import { type AgentProcess, thisProcess } from '../../src/executors/kubernetes-executor/ownership.ts';
 import type { Pod } from '../../src/executors/kubernetes/index.ts';
 import { keepingLogger } from '../agent/job-setup.ts';
-import { type KubernetesApi, startKubernetesApi } from '../kubernetes-api/index.ts';
+import { type KubernetesApi, openCluster, realClusterVariable, type TestCluster } from '../kubernetes-api/index.ts';
 import { pods } from '../kubernetes-api/objects/resources.ts';
 import type { Change } from '../kubernetes-api/objects/store.ts';
-import { needsDocker, uniqueName } from '../support/docker/index.ts';
+import { needsDocker } from '../support/docker/index.ts';
 import { encoded, podJob, type PodJob, type PodJobOptions, tagImages } from './kubernetes-setup.ts';
 
+/** A real cluster has no faults on request. */
+const withFaults = it.skipIf(process.env[realClusterVariable] !== undefined);
 const ours = 'agent.semaphore/host';
 
 /** How a job in a pod ends, by whomever, and what it leaves: nothing (spec CI 6.3, 5.9). */
 describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
+  let cluster: TestCluster;
+  /** For faults. */
   let api: KubernetesApi;
   let admin: PodJob['client'];
   const jobs: PodJob[] = [];
 
   beforeAll(async () => {
     await tagImages();
-    api = await startKubernetesApi();
-    admin = (await podJob(api)).client;
+    cluster = await openCluster();
+    if (cluster.standIn) api = cluster.standIn;
+    admin = (await podJob(cluster)).client;
   }, 180_000);
 
   afterEach(async () => {
@@ -28,11 +33,11 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
   });
 
   afterAll(async () => {
-    await api?.close();
+    await cluster?.close();
   }, 60_000);
 
   const make = async (options: PodJobOptions = {}): Promise<PodJob> => {
-    const job = await podJob(api, options);
+    const job = await podJob(cluster, options);
     jobs.push(job);
     return job;
   };
@@ -62,7 +67,7 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
     expect(await namesLeft()).toEqual([]);
   });
 
-  it.each(['secrets', 'pods'])('leaves nothing when it is stopped while its %s are made', async (resource) => {
+  withFaults.each(['secrets', 'pods'])('leaves nothing when it is stopped while its %s are made', async (resource) => {
     const lift = api.faults.requests.delay({ verb: 'create', resource, ms: 1500 });
     const made: string[] = [];
     const note = ({ kind, plural }: Change): void => void (kind === 'ADDED' && made.push(plural));
@@ -80,7 +85,7 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
     await expectNothing();
   });
 
-  it('leaves nothing when it is stopped while its pod starts, and says nothing more', async () => {
+  withFaults('leaves nothing when it is stopped while its pod starts, and says nothing more', async () => {
     const release = api.faults.pods.holdStart();
     const job = await make();
     await job.executor.prepare();
@@ -93,7 +98,7 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
     await expectNothing();
   });
 
-  it('leaves nothing when it is stopped while its shell starts', async () => {
+  withFaults('leaves nothing when it is stopped while its shell starts', async () => {
     const lift = api.faults.requests.delay({ resource: 'pods', subresource: 'exec', ms: 2000 });
     const job = await make();
     await job.executor.prepare();
@@ -149,11 +154,11 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
     await expectNothing();
   });
 
-  it('whose pod is evicted says so, also while the connection to its node stays open', async () => {
+  withFaults('whose pod is evicted says so, also while the connection to its node stays open', async () => {
     const job = await begin();
     const running = job.executor.run({ directive: 'echo up; sleep 100' });
     await job.said('up\n');
-    const found = api.store.get(pods, 'default', job.pod);
+    const found = api.store.get(pods, cluster.namespace, job.pod);
     api.store.modify(pods, found, (pod) => {
       (pod as unknown as Pod).status = {
         phase: 'Failed',
@@ -165,7 +170,7 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
     expect(job.last().output).toBe('up\nThe pod of the job was evicted: The node was low on resource: memory.\n');
   });
 
-  it('whose connection is lost says that it cannot be taken up again', async () => {
+  withFaults('whose connection is lost says that it cannot be taken up again', async () => {
     const job = await begin();
     const running = job.executor.run({ directive: 'echo up; sleep 100' });
     await job.said('up\n');
@@ -184,7 +189,7 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
     expect(job.last().output).toBe('');
   });
 
-  it('is removed when the API server is there again', async () => {
+  withFaults('is removed when the API server is there again', async () => {
     const job = await begin();
     const lift = await api.faults.refuseConnections();
     await job.executor.stop();
@@ -240,8 +245,8 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
     });
 
     it('is let be where the agent may not look, which it says', async () => {
-      const { kubeconfig } = api.account({ user: uniqueName('user'), rules: [] });
-      const { client } = await podJob(api, { kubeconfig });
+      const { kubeconfig } = await cluster.account([]);
+      const { client } = await podJob(cluster, { kubeconfig });
       const log = await sweep(thisProcess(), client);
       expect(log).toEqual([
         expect.stringMatching(/cannot be removed .*resources \[\\"pods\\"\], verbs \[\\"list\\"\]/),

@@ -75,7 +75,7 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
     });
     expect(started?.directive).toBe('Starting shell session...');
     expect(started?.exitCode).toBe(0);
-    expect(started?.output).toMatch(/^(Pod is not ready yet: .*\n)+Pod is ready\.\n/);
+    expect(started?.output).toMatch(/^Pod is not ready yet: .*\n(.*\n)*?Pod is ready\.\n/);
     expect(started?.output.replace(/^.*Pod is ready\.\n/s, '')).toBe(
       'Starting a new bash session in the pod...\nShell session is ready.\nUser: root\n' +
         'User identity: uid=0(root) gid=0(root) groups=0(root)\nWorking directory: /root\n',
