@@ -2,14 +2,15 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { startKubernetesApi, type KubernetesApi, type Rule } from '../kubernetes-api/index.ts';
-import { pods, secrets } from '../kubernetes-api/objects/resources.ts';
+import { openKubernetes, type KubernetesClient } from '../../src/executors/kubernetes/index.ts';
+import { systemClock } from '../../src/lib/index.ts';
+import { openCluster, type Rule, type TestCluster } from '../kubernetes-api/index.ts';
 import { ansibleImage, docker, dockerNames, ensureImages, needsDocker } from '../support/docker/index.ts';
 import { createWorld, type World } from '../support/e2e/world.ts';
 import { TestRepository } from '../support/git-repository.ts';
 import { needs } from '../support/tools.ts';
 
-/** Tasks in pods of the stand-in, by way of the built program, the embedded server, and the rights of our own manifests. */
+/** Tasks in pods of the stand-in (or a real cluster), by way of the built program, the embedded server, and the rights of our own manifests. */
 
 const long = `#!/usr/bin/env bash
 for ((n = 1; n <= 300; n++)); do echo "line $n"; sleep 0.02; done
@@ -65,22 +66,21 @@ const rules = role?.rules ?? [];
 describe.runIf(needsDocker() && needs('openssl'))('a runner whose tasks run in pods', () => {
   const name = dockerNames('k8s-e2e');
   const image = `${name}:ansible`;
-  let api: KubernetesApi;
+  let cluster: TestCluster;
+  let client: KubernetesClient;
   let kubeconfig: string;
 
   beforeAll(async () => {
     await ensureImages(ansibleImage);
     await docker(['tag', ansibleImage, image]);
-    api = await startKubernetesApi({ namespaces: ['semaphore'] });
-    ({ kubeconfig } = api.account({
-      user: 'system:serviceaccount:semaphore:semaphore-runner',
-      namespace: 'semaphore',
-      rules,
-    }));
+    cluster = await openCluster();
+    client = await openKubernetes({ ...cluster, env: {}, clock: systemClock });
+    ({ kubeconfig } = await cluster.account(rules));
   }, 600_000);
-  afterAll(() => api.close(), 120_000);
+  afterAll(() => cluster.close(), 120_000);
 
-  const podNames = (): string[] => api.store.list(pods, 'semaphore').map(({ metadata }) => metadata.name);
+  const allPods = () => client.listPods('semaphoreui.com/task-id');
+  const podNames = async (): Promise<string[]> => (await allPods()).map(({ metadata }) => metadata.name);
 
   async function world(
     k8s: Readonly<Record<string, unknown>> = {},
@@ -96,7 +96,15 @@ describe.runIf(needsDocker() && needs('openssl'))('a runner whose tasks run in p
         stop_grace_seconds: 5,
         executor: {
           type: 'k8s',
-          k8s: { kubeconfig, image, helper_image: image, poll_interval_seconds: 1, cleanup_grace_seconds: 1, ...k8s },
+          k8s: {
+            kubeconfig,
+            namespace: cluster.namespace,
+            image,
+            helper_image: image,
+            poll_interval_seconds: 1,
+            cleanup_grace_seconds: 1,
+            ...k8s,
+          },
         },
         ...runner,
       },
@@ -112,14 +120,15 @@ describe.runIf(needsDocker() && needs('openssl'))('a runner whose tasks run in p
 
   async function expectNoPods(): Promise<void> {
     await expect.poll(podNames, { timeout: 60_000 }).toEqual([]);
-    expect(api.store.list(secrets, 'semaphore')).toEqual([]);
+    // Those of service accounts are the cluster's own.
+    expect((await client.listSecrets('semaphoreui.com/runner')).length).toBe(0);
   }
 
   it('runs Ansible in one, with the rights of deploy/kubernetes, and nothing secret in it', async () => {
     const place = await world();
     place.startRunner();
     const seen: string[] = [];
-    const watch = setInterval(() => seen.push(JSON.stringify(api.store.list(pods, 'semaphore'))), 100);
+    const watch = setInterval(() => void allPods().then((pods) => seen.push(JSON.stringify(pods))), 200);
     const id = await place.api.startTask(3);
     const { log, status } = await finished(place, id);
     clearInterval(watch);
@@ -158,7 +167,7 @@ describe.runIf(needsDocker() && needs('openssl'))('a runner whose tasks run in p
     await place.api.waitForLine(id, 'at work');
     runner.child.kill('SIGKILL');
     await place.end(runner);
-    expect(podNames()).toHaveLength(1);
+    expect(await podNames()).toHaveLength(1);
     const work = join(place.directory, 'work');
     for (const entry of readdirSync(work))
       if (entry.startsWith('.runner-')) rmSync(join(work, entry), { recursive: true });
@@ -179,9 +188,8 @@ describe.runIf(needsDocker() && needs('openssl'))('a runner whose tasks run in p
 
     const other = await place.api.startTask(2);
     await place.api.waitForLine(other, 'at work');
-    const [pod = ''] = podNames();
-    const headers = { authorization: `Bearer ${api.token}` };
-    await deletePod(`${api.url}/api/v1/namespaces/semaphore/pods/${pod}?gracePeriodSeconds=1`, headers, api.ca);
+    const [pod = ''] = await podNames();
+    await client.deletePod(pod, { graceSeconds: 1 });
     const { log, status } = await finished(place, other);
     expect(status).toBe('error');
     expect(log.at(-1)).toMatch(/pod .*was deleted by somebody else, or its node is drained/);
@@ -189,28 +197,15 @@ describe.runIf(needsDocker() && needs('openssl'))('a runner whose tasks run in p
   });
 
   it('says which right is missing', async () => {
-    const { kubeconfig: poor } = api.account({
-      user: 'system:serviceaccount:semaphore:poor',
-      namespace: 'semaphore',
-      rules: [{ resources: ['pods'], verbs: ['list', 'get', 'delete'] }],
-    });
+    const { kubeconfig: poor } = await cluster.account([{ resources: ['pods'], verbs: ['list', 'get', 'delete'] }]);
     const place = await world({ kubeconfig: poor });
     place.startRunner();
     const { log, status } = await finished(place, await place.api.startTask(1));
     expect(status).toBe('error');
     expect(log.at(-1)).toMatch(
-      /Cannot make the pod of the task in namespace semaphore: pods is forbidden: .* cannot create resource "pods"/,
+      /Cannot make the pod of the task in namespace [\w-]+: pods is forbidden: .* cannot create resource "pods"/,
     );
     expect(log.at(-1)).toContain('verbs ["create"]');
     await expectNoPods();
   });
 });
-
-async function deletePod(url: string, headers: Readonly<Record<string, string>>, ca: string): Promise<void> {
-  const { request } = await import('node:https');
-  await new Promise<void>((resolve, reject) => {
-    request(url, { method: 'DELETE', headers, ca }, (answer) => answer.resume().once('end', () => resolve()))
-      .once('error', reject)
-      .end();
-  });
-}
