@@ -161,7 +161,11 @@ describe.runIf(needsDocker())('the built agent with docker compose', { timeout: 
     const args = ['serve', '--auth-token-secret', secret, '--host', '127.0.0.1', '--port=0', '--self-signed'];
     const agent = startProgram(bin(), [...args, '--expose-kvm-device=false'], { env: env(place), cwd: place.home });
     const listening = /https:\/\/127\.0\.0\.1:\d+/;
-    await until(() => listening.test(agent.out()), 'the server', agent.out);
+    await until(
+      () => listening.test(agent.out()),
+      'the server',
+      () => agent.out(),
+    );
     const url = listening.exec(agent.out())?.[0] ?? '';
     const job = example(place, name, { method: 'pull' });
     await postJob(url, job);
@@ -216,7 +220,11 @@ describe.runIf(needsDocker())('the built agent with docker compose', { timeout: 
     const hub = await startTestHub({ nextSyncAfterMs: [100, 200] });
     const args = ['start', '--endpoint', hub.endpoint, '--no-https', '--token', hub.token];
     const next = startProgram(bin(), args, { env: env(place), cwd: place.home });
-    await until(() => next.out().includes('has left of a docker compose job is removed'), 'the removal', next.out);
+    await until(
+      () => next.out().includes('has left of a docker compose job is removed'),
+      'the removal',
+      () => next.out(),
+    );
     expect(await thingsOf(killed.project)).toEqual([]);
     expect(await docker(['ps', '--all', '--quiet', '--filter', `name=${unique}-killed`])).toBe('');
     expect(projects()).toEqual([living.project]);

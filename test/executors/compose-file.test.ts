@@ -175,7 +175,7 @@ describe('the version of docker compose', () => {
 
 describe('where a file of the job goes in the container (spec CI 4.4)', () => {
   const copy = (path: string): string | undefined =>
-    /cp -- \/s (.*)\)$/.exec(placeFile({ path, mode: '0644' }, '/s').steps[1]?.directive ?? '')?.[1];
+    /cp -- \/s (.*)\)$/.exec(placeFile({ path, mode: '0644' }, '/s')[1]?.directive ?? '')?.[1];
 
   it.each([
     ['/opt/ci/run.sh', '/opt/ci/run.sh'],
@@ -188,7 +188,7 @@ describe('where a file of the job goes in the container (spec CI 4.4)', () => {
   ])('%s', (path, word) => expect(copy(path)).toBe(word));
 
   it('hands the mode to chmod as it is', () => {
-    expect(placeFile({ path: '/a', mode: '+x; id' }, '/s').steps[2]).toEqual({
+    expect(placeFile({ path: '/a', mode: '+x; id' }, '/s')[2]).toEqual({
       directive: `\\command chmod -- '+x; id' /a`,
       failure: 'Failed to set file mode to +x; id\n',
     });

@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { messageOf } from '../../lib/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { callDocker, engineName } from './call-docker.ts';
 import { composeFile, labelsFile, type JobContainer, type Mount } from './compose-file.ts';
@@ -25,6 +24,8 @@ export interface ComposeJobOptions {
 
 /** For `down`, beside what containers get to end in, milliseconds. */
 const downMs = 60_000;
+/** For an answer of the engine, milliseconds. */
+const engineMs = 60_000;
 const kvmDevice = '/dev/kvm';
 const usualSocket = '/var/run/docker.sock';
 
@@ -135,10 +136,11 @@ export async function engineProblem(
   env: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const answer = await callDocker(['version', '--format', '{{.Server.Version}}'], env, signal);
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(engineMs)]);
+  const answer = await callDocker(['version', '--format', '{{.Server.Version}}'], env, patience);
   if (answer.ok) return undefined;
   return (
-    `The Docker engine at ${engineName(env)} does not answer: ${messageOf(answer.reason)}. ` +
+    `The Docker engine at ${engineName(env)} does not answer: ${answer.reason}. ` +
     'Is it running on the host of the agent, and may the user of the agent use it?'
   );
 }

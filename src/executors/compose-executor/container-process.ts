@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
 import { PtyProcess, type PtyExit, type PtyHandlers, type PtySpec } from '../../execution/index.ts';
 import { InternalError } from '../../lib/index.ts';
 import {
@@ -11,6 +12,8 @@ import {
 } from '../shell-session/index.ts';
 import { callDocker } from './call-docker.ts';
 
+/** How long the last words may take when the container is gone, milliseconds. */
+const lastWordsMs = 3000;
 /**
  * Ways to run a process beside the shell. As root with all rights it sees everything, also where the kernel lets processes be looked at by
  * their ancestors only (Yama); where the engine does not give these rights, as the user of the container.
@@ -25,6 +28,7 @@ export class ContainerProcess implements SessionProcess {
   readonly #findContainer: () => Promise<string | undefined>;
   readonly #env: Readonly<Record<string, string>>;
   readonly #command: PtyProcess;
+  readonly #ended: Promise<void>;
   readonly #looker: ShellLooker;
   readonly #cut = new AbortController();
   readonly leadsForeground = undefined;
@@ -41,7 +45,15 @@ export class ContainerProcess implements SessionProcess {
   constructor(spec: PtySpec, findContainer: () => Promise<string | undefined>, handlers: PtyHandlers) {
     this.#findContainer = findContainer;
     this.#env = spec.env;
-    this.#command = new PtyProcess(spec, handlers);
+    let ended: () => void = () => undefined;
+    this.#ended = new Promise((resolve) => (ended = resolve));
+    this.#command = new PtyProcess(spec, {
+      onData: handlers.onData,
+      onExit: (exit) => {
+        ended();
+        handlers.onExit(exit);
+      },
+    });
     this.#looker = new ShellLooker((channel) => this.#openLooker(channel));
   }
 
@@ -92,7 +104,11 @@ export class ContainerProcess implements SessionProcess {
       if (frozen.ok) await this.#looker.endOthers(this.#shell, graceMs, this.#cut.signal);
     }
     this.#looker.close();
-    if (container !== undefined) await callDocker(['rm', '--force', '--volumes', container], this.#env);
+    if (container !== undefined) {
+      const removed = await callDocker(['rm', '--force', '--volumes', container], this.#env);
+      // It ends with the container, when it has handed over the last words.
+      if (removed.ok && graceMs > 0) await Promise.race([this.#ended, delay(lastWordsMs, undefined, { ref: false })]);
+    }
     return await this.#command.stop(0);
   }
 

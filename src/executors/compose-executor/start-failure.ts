@@ -5,13 +5,17 @@ export const noSuchProgram = /executable file not found|exec: "bash": .*no such 
 
 /** What compose and docker say on the way, and of how the shell has ended. */
 const chatter =
-  /^(?:Creating|Starting|Recreating|Pulling|Removing|Stopping) |^(?:ERROR: )?\d*$|^\s*Container \S+ +\w+$/;
+  /^(?:Creating|Starting|Recreating|Pulling|Removing|Stopping) |^WARNING: |level=warning|^(?:ERROR: )?\d*$|^\s*(?:Container|Network|Volume) \S+ +\w+$/;
 
-/** The line of what compose and docker have said that tells why there is no shell; undefined when none does (spec CI 5.6). */
-export function startFailure(text: string): string | undefined {
-  const lines = text
+/**
+ * Why there is no shell (spec CI 5.6). `reason` is what the session knows, `said` what compose and docker have said, of which the line that
+ * tells most is taken when the command has ended.
+ */
+export function startFailure(reason: string, said: string): string {
+  const lines = said
     .split(/[\r\n]+/)
     .map((line) => line.trim())
     .filter((line) => !chatter.test(line));
-  return lines.find((line) => noSuchProgram.test(line) || nameIsTaken.test(line)) ?? lines.at(-1);
+  const known = lines.find((line) => noSuchProgram.test(line) || nameIsTaken.test(line));
+  return known ?? (reason.startsWith('the shell ended') ? lines.at(-1) : undefined) ?? reason;
 }

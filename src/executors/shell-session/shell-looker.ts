@@ -25,6 +25,8 @@ export const lookerCommand: readonly string[] = ['bash', '--posix', '--norc', '-
 
 /** How long an answer may take, milliseconds. */
 const patienceMs = 5000;
+/** A looker may be refused its rights, and be opened anew with others. */
+const maxAttempts = 3;
 /** Between two questions who is left, milliseconds. */
 const pauseMs = 50;
 
@@ -62,7 +64,11 @@ export class ShellLooker {
    */
   async endOthers(shell: number | undefined, graceMs: number, hurry?: AbortSignal): Promise<number[]> {
     const deadline = Date.now() + graceMs;
-    if ((await this.#ask('end', shell ?? '-')) === undefined) return [];
+    let told: string | undefined;
+    for (let attempt = 0; told === undefined; attempt += 1) {
+      if (attempt === maxAttempts || hurry?.aborted === true) return [];
+      told = await this.#ask('end', shell ?? '-');
+    }
     for (;;) {
       const answer = await this.#ask('left', shell ?? '-');
       const left = (answer ?? '').split(' ').slice(1).filter(Boolean).map(Number);
