@@ -1,7 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { AccountOptions, KubernetesApi } from '../kubernetes-api/index.ts';
-import { startKubernetesApi } from '../kubernetes-api/index.ts';
-import { needsDocker, uniqueName } from '../support/docker/index.ts';
+import {
+  type KubernetesApi,
+  type NamespaceRule,
+  openCluster,
+  realClusterVariable,
+  type TestCluster,
+} from '../kubernetes-api/index.ts';
+import { needsDocker } from '../support/docker/index.ts';
 import {
   addConfigMap,
   encoded,
@@ -13,6 +18,10 @@ import {
   tagImages,
 } from './kubernetes-setup.ts';
 
+/** A real cluster has no faults on request. */
+const withFaults = it.skipIf(process.env[realClusterVariable] !== undefined);
+/** A real kubelet takes its time with pods that have not started. */
+const removalMs = 100_000;
 const ours = 'agent.semaphore/host';
 
 async function namesOf(objects: Promise<{ metadata: { name: string } }[]>): Promise<string[]> {
@@ -20,13 +29,16 @@ async function namesOf(objects: Promise<{ metadata: { name: string } }[]>): Prom
 }
 
 /** How a pod comes to be, or does not (spec CI 6.3). */
-describe.skipIf(!needsDocker())('the pod of a job', { timeout: 120_000 }, () => {
+describe.skipIf(!needsDocker())('the pod of a job', { timeout: 240_000 }, () => {
+  let cluster: TestCluster;
+  /** For faults. */
   let api: KubernetesApi;
   const jobs: PodJob[] = [];
 
   beforeAll(async () => {
     await tagImages();
-    api = await startKubernetesApi();
+    cluster = await openCluster();
+    if (cluster.standIn) api = cluster.standIn;
   }, 180_000);
 
   afterEach(async () => {
@@ -34,11 +46,11 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 120_000 }, () => 
   });
 
   afterAll(async () => {
-    await api?.close();
-  }, 60_000);
+    await cluster?.close();
+  }, 2 * removalMs);
 
   const begin = async (options: PodJobOptions): Promise<PodJob> => {
-    const job = await podJob(api, options);
+    const job = await podJob(cluster, options);
     jobs.push(job);
     await job.executor.prepare();
     return job;
@@ -47,8 +59,8 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 120_000 }, () => 
   /** Of no job, when all are stopped. */
   const expectNothing = async (): Promise<void> => {
     await Promise.all(jobs.map(({ executor }) => executor.stop()));
-    const { client } = await podJob(api);
-    await expect.poll(() => namesOf(client.listPods(ours)), { timeout: 30_000 }).toEqual([]);
+    const { client } = await podJob(cluster);
+    await expect.poll(() => namesOf(client.listPods(ours)), { timeout: removalMs }).toEqual([]);
     expect(await namesOf(client.listSecrets(ours))).toEqual([]);
   };
 
@@ -88,19 +100,25 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 120_000 }, () => 
       [
         'a ConfigMap that is not there',
         { settings: { podSpec: 'nowhere' } },
-        'Failed to load pod spec: there is no ConfigMap "nowhere" in namespace default. kubernetes-pod-spec names it.\n',
+        'Failed to load pod spec: there is no ConfigMap "nowhere" in namespace <ns>. kubernetes-pod-spec names it.\n',
       ],
     ])('with the words of the original: %s', async (_, options, text) => {
       const job = await begin(options);
-      expect(job.shown).toEqual([{ directive: 'Creating Kubernetes resources for job...', output: text, exitCode: 1 }]);
+      expect(job.shown).toEqual([
+        {
+          directive: 'Creating Kubernetes resources for job...',
+          output: text.replace('<ns>', cluster.namespace),
+          exitCode: 1,
+        },
+      ]);
       await expectNothing();
     });
 
-    it.each<[string, AccountOptions['rules'], RegExp]>([
+    it.each<[string, NamespaceRule[], RegExp]>([
       [
         'secrets',
         [{ verbs: ['*'], resources: ['pods'] }],
-        /^Failed to create environment secret: secrets is forbidden: .*cannot create resource "secrets".* A Role in namespace default must allow it: apiGroups \[""\], resources \["secrets"\], verbs \["create"\]\.\n$/,
+        /^Failed to create environment secret: secrets is forbidden: .*cannot create resource "secrets".* A Role in namespace .* must allow it: apiGroups \[""\], resources \["secrets"\], verbs \["create"\]\.\n$/,
       ],
       [
         'pods',
@@ -113,15 +131,15 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 120_000 }, () => 
         /^Failed to load pod spec: configmaps "deco" is forbidden: .* resources \["configmaps"\], verbs \["get"\]\.\n$/,
       ],
     ])('without the right to %s', async (what, rules, text) => {
-      const { kubeconfig } = api.account({ user: uniqueName('user'), rules: rules ?? [] });
+      const { kubeconfig } = await cluster.account(rules);
       const job = await begin({ kubeconfig, settings: { podSpec: what === 'configmaps' ? 'deco' : '' } });
       expect(job.last().exitCode).toBe(1);
       expect(job.last().output).toMatch(text);
       await expectNothing();
     });
 
-    it('by a quota and by a policy, with their words', async () => {
-      const lifts = [api.faults.requests.quota('default', { pods: 0 })];
+    withFaults('by a quota and by a policy, with their words', async () => {
+      const lifts = [api.faults.requests.quota(cluster.namespace, { pods: 0 })];
       const first = await begin({});
       lifts.push(api.faults.requests.denyAdmission({ resource: 'pods', verb: 'create', message: 'no latest' }));
       const second = await begin({});
@@ -136,10 +154,10 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 120_000 }, () => 
     });
 
     it('by the API, for what only it knows', async () => {
-      await addConfigMap(api, 'wrong', { pod: 'nodeSelector: nonsense\n' });
+      await addConfigMap(cluster, 'wrong', { pod: 'nodeSelector: nonsense\n' });
       const job = await begin({ settings: { podSpec: 'wrong' } });
       expect(job.last().output).toMatch(/^Failed to create pod: .*nodeSelector/s);
-      await addConfigMap(api, 'broken', { mainContainer: 'a: [\n' });
+      await addConfigMap(cluster, 'broken', { mainContainer: 'a: [\n' });
       const broken = await begin({ settings: { podSpec: 'broken' } });
       expect(broken.last().output).toMatch(
         /^Failed to load pod spec: key "mainContainer" of the ConfigMap is not valid YAML: /,
@@ -148,7 +166,7 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 120_000 }, () => 
   });
 
   it('is decorated, labelled, and starts with the rights that the documentation names', async () => {
-    await addConfigMap(api, 'semaphore-pod', {
+    await addConfigMap(cluster, 'semaphore-pod', {
       pod: 'nodeSelector: {kubernetes.io/os: linux}\nhostname: decorated\n',
       mainContainer: 'env:\n  - {name: FROM, value: decoration}\nworkingDir: /opt\n',
       sidecarContainers: 'env: [{name: SIDE, value: "1"}]\n',
@@ -159,7 +177,7 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 120_000 }, () => 
       { verbs: ['create', 'delete'], resources: ['secrets'] },
       { verbs: ['get'], resources: ['configmaps'] },
     ];
-    const { kubeconfig } = api.account({ user: uniqueName('user'), rules });
+    const { kubeconfig } = await cluster.account(rules);
     const job = await begin({
       kubeconfig,
       settings: { podSpec: 'semaphore-pod', labels: { team: 'build' } },
@@ -169,7 +187,7 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 120_000 }, () => 
     expect(await job.executor.start(), job.last().output).toBe(0);
     expect(await job.executor.run({ directive: 'echo $FROM; hostname' })).toBe(0);
     expect(job.last().output).toBe('decoration\ndecorated\n');
-    const admin = (await podJob(api)).client;
+    const admin = (await podJob(cluster)).client;
     const [pod] = await admin.listPods('team=build');
     expect(pod?.metadata.name).toBe('semaphore-job-decorated');
     expect(pod?.spec.containers[1]?.env).toContainEqual({ name: 'SIDE', value: '1' });
@@ -189,7 +207,7 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 120_000 }, () => 
       expect.stringMatching(/^semaphore-job-twice-[0-9a-f]{6}$/),
     ]);
     await second.executor.stop();
-    await expect.poll(async () => (await first.client.listPods(ours)).length, { timeout: 30_000 }).toBe(1);
+    await expect.poll(async () => (await first.client.listPods(ours)).length, { timeout: removalMs }).toBe(1);
     expect((await first.client.listSecrets(ours)).map(({ metadata }) => metadata.name)).toEqual([
       'semaphore-job-twice-secret',
     ]);
@@ -215,7 +233,7 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 120_000 }, () => 
   });
 
   it('is given up at once when its configuration names what is not there', async () => {
-    await addConfigMap(api, 'needs-more', {
+    await addConfigMap(cluster, 'needs-more', {
       mainContainer: 'env: [{name: A, valueFrom: {secretKeyRef: {name: nowhere, key: a}}}]\n',
     });
     const job = await begin({ settings: { podSpec: 'needs-more' } });
@@ -225,7 +243,7 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 120_000 }, () => 
     );
   });
 
-  it('is waited for as long as it is configured, with the reasons that its events give', async () => {
+  withFaults('is waited for as long as it is configured, with the reasons that its events give', async () => {
     const lift = api.faults.pods.refuseScheduling('0/1 nodes are available: 1 Insufficient memory.');
     const job = await begin({ settings: { podStartTimeout: 5 } });
     expect(await job.executor.start()).toBe(1);
@@ -243,7 +261,10 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 120_000 }, () => 
   });
 
   it('says which volume it waits for', async () => {
-    await addConfigMap(api, 'mounts', { pod: 'volumes: [{name: v, secret: {secretName: not-there}}]\n' });
+    await addConfigMap(cluster, 'mounts', {
+      pod: 'volumes: [{name: v, secret: {secretName: not-there}}]\n',
+      mainContainer: 'volumeMounts: [{name: v, mountPath: /v}]\n',
+    });
     const job = await begin({ settings: { podSpec: 'mounts', podStartTimeout: 6 } });
     expect(await job.executor.start()).toBe(1);
     expect(job.last().output).toMatch(/^FailedMount: .*not-there/m);
@@ -257,7 +278,7 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 120_000 }, () => 
       { verbs: ['*'], resources: ['pods', 'secrets', 'events'] },
       { verbs: ['create'], resources: ['pods/exec'] },
     ];
-    const { kubeconfig } = api.account({ user: uniqueName('user'), rules });
+    const { kubeconfig } = await cluster.account(rules);
     const job = await begin({ kubeconfig });
     expect(await job.executor.start()).toBe(1);
     expect(job.last().output).toMatch(
@@ -265,7 +286,7 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 120_000 }, () => 
     );
   });
 
-  it('is watched through a history that is too old, lost connections and an API that is busy', async () => {
+  withFaults('is watched through a history that is too old, lost connections and an API that is busy', async () => {
     const release = api.faults.pods.holdStart();
     const job = await begin({});
     const starting = job.executor.start();

@@ -1,13 +1,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sweepOrphans } from '../../src/executors/kubernetes-executor/sweep.ts';
-import { type AgentProcess, thisProcess } from '../../src/executors/kubernetes-executor/ownership.ts';
-import type { Pod } from '../../src/executors/kubernetes/index.ts';
+import { type AgentProcess, ownPod, thisProcess } from '../../src/executors/kubernetes-executor/ownership.ts';
+import { KubernetesClient, type Pod } from '../../src/executors/kubernetes/index.ts';
+import { findConnection } from '../../src/executors/kubernetes/find-connection.ts';
+import { systemClock } from '../../src/lib/index.ts';
 import { keepingLogger } from '../agent/job-setup.ts';
 import { type KubernetesApi, openCluster, realClusterVariable, type TestCluster } from '../kubernetes-api/index.ts';
 import { pods } from '../kubernetes-api/objects/resources.ts';
 import type { Change } from '../kubernetes-api/objects/store.ts';
 import { needsDocker } from '../support/docker/index.ts';
-import { encoded, podJob, type PodJob, type PodJobOptions, tagImages } from './kubernetes-setup.ts';
+import { encoded, podImage, podJob, type PodJob, type PodJobOptions, tagImages } from './kubernetes-setup.ts';
 
 /** A real cluster has no faults on request. */
 const withFaults = it.skipIf(process.env[realClusterVariable] !== undefined);
@@ -241,6 +243,24 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
       const orphan = await make({ owner: { ...dead, host: 'f00', pod: { name: 'agent-x', uid: '1' } } });
       expect(await orphan.executor.prepare()).toBe(0);
       await sweep();
+      await expectNothing();
+    });
+
+    withFaults('goes with the pod of its agent: Kubernetes removes it when that is removed', async () => {
+      const inside = api.inCluster(api.account({ namespace: cluster.namespace }), cluster.namespace);
+      const connection = await findConnection({
+        env: inside.environment,
+        serviceAccountDirectory: inside.serviceAccount,
+      });
+      const client = new KubernetesClient(connection, systemClock);
+      const agent = { metadata: { name: 'agent-1' }, spec: { containers: [{ name: 'agent', image: podImage }] } };
+      const { metadata } = await client.createPod(agent);
+      const pod = await ownPod(client, 'agent-1');
+      expect(pod).toEqual({ name: 'agent-1', uid: metadata.uid });
+      const job = await make({ client, owner: thisProcess(pod) });
+      expect(await job.executor.prepare(), job.last().output).toBe(0);
+      expect(await namesLeft()).toHaveLength(2);
+      await admin.deletePod('agent-1', { graceSeconds: 0 });
       await expectNothing();
     });
 

@@ -118,7 +118,11 @@ function has(command: ShownCommand | undefined, text: string | RegExp): boolean 
 }
 
 /** Makes a ConfigMap in the namespace `default`. */
-export async function addConfigMap(api: KubernetesApi, name: string, data: Record<string, string>): Promise<void> {
+export async function addConfigMap(
+  api: Pick<KubernetesApi, 'kubeconfig'>,
+  name: string,
+  data: Record<string, string>,
+): Promise<void> {
   const path = join(tempDir(), 'config-map.json');
   writeFileSync(path, JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data }));
   await execa('kubectl', ['--kubeconfig', api.kubeconfig, 'create', '-f', path]);
