@@ -13,7 +13,7 @@ import { ensureBinaries } from './binaries.mjs';
 import { startCluster } from './cluster.mjs';
 
 /** Tests that hold for the stand-in and for a real cluster. */
-const tests = ['test/kubernetes-api', 'test/executors/kubernetes'];
+const tests = ['test/kubernetes-api', 'test/executors/kubernetes', 'test/e2e/kubernetes', 'test/deploy/kubernetes'];
 
 const keep = process.argv.includes('--keep');
 const files = process.argv.slice(2).filter((argument) => argument !== '--keep');

@@ -104,6 +104,9 @@ describe.runIf(needsDocker())('the image', () => {
     const again = await api.startTask(1);
     expect((await api.waitUntilFinished(again)).status, await logs(container)).toBe('success');
     expect((await api.task(again)).runner_id).toBe((await api.task(id)).runner_id);
+    // As preStop of the manifests does it.
+    await docker(['exec', container, 'sh', '-c', 'kill -USR2 1']);
+    expect(await docker(['wait', container]), await logs(container)).toBe('0');
     await docker(['rm', '--force', container]);
   });
 
