@@ -33,10 +33,10 @@ describe('what killed agents have left', () => {
   });
 
   it('stays while no engine answers, which would still have the rest of it', async () => {
+    const bin = commands({ docker: '#!/bin/sh\necho "Cannot connect to the Docker daemon" >&2; exit 1\n' });
     const { temporary } = leave();
     const before = readdirSync(temporary);
     const agentLog: string[] = [];
-    const bin = commands({ docker: '#!/bin/sh\necho "Cannot connect to the Docker daemon" >&2; exit 1\n' });
     await sweepComposeJobs({ env: { PATH: bin }, clock: systemClock, logger: keepingLogger(agentLog) });
     expect(readdirSync(temporary)).toEqual(before);
     expect(agentLog).toEqual([
