@@ -4,7 +4,7 @@ import type { ContainerStatus, Pod } from '../kubernetes/index.ts';
 /** Why nothing runs in a container of a pod any more; undefined while it runs, or is still to start. */
 export function fateOf(pod: Pod | undefined, role: ContainerRole): string | undefined {
   if (!pod) return 'the pod was deleted by somebody else, or with its node';
-  const { metadata, status = {} } = pod;
+  const { status = {} } = pod;
   const container = status.containerStatuses?.find(({ name }) => name === role);
   if (status.reason === 'Evicted') return `the pod was evicted: ${text(status.message)}`;
   if (status.reason === 'Preempting' || status.reason === 'Preempted')
