@@ -44,6 +44,8 @@ export interface RecordedHostOptions {
   resumed?: boolean;
   /** It is not played again but ended: only what is said at the end may be in the log already. @default false */
   atEnd?: boolean;
+  /** Called once, when a task that is played again is where it was and goes on from there; just before it does. */
+  onLive?: () => void;
   addSecret: (value: string) => void;
   setStatus: TaskHost['setStatus'];
   waitForDecision: TaskHost['waitForDecision'];
@@ -209,6 +211,7 @@ class RecordedHost {
   #goLive(): void {
     if (!this.#record) return;
     this.#record = undefined;
+    this.#options.onLive?.();
     // It may not have come as far as to the record.
     if (this.#lastStatus !== undefined) this.#options.setStatus(this.#lastStatus);
   }

@@ -21,8 +21,8 @@ export interface JobContent {
 /** A task that an earlier process of this runner began. */
 export interface EarlierJob {
   directory: JobDirectory;
-  /** Where it runs. */
-  executor: RecordedExecutor;
+  /** Where it runs; undefined when nothing of it has run anywhere. */
+  executor: RecordedExecutor | undefined;
   status: TaskStatus;
   /** The last one before a final one. */
   liveStatus: TaskStatus;
@@ -86,13 +86,13 @@ function questionOf(status: TaskStatus, events: readonly RecordedEvent[]): Earli
 
 function nextOf(
   directory: JobDirectory,
-  executor: RecordedExecutor,
+  executor: RecordedExecutor | undefined,
   status: TaskStatus,
   readable: boolean,
   events: readonly RecordedEvent[],
 ): EarlierJob['next'] {
   if (isFinished(status)) return { kind: 'deliver' };
-  const isLocal = executor.kind === 'local';
+  const isLocal = executor?.kind === 'local';
   const { restarted } = directory;
   // Containers may be on another machine; if not, their engine says that they are gone.
   if (restarted !== undefined && isLocal) {

@@ -241,7 +241,9 @@ export class Job {
     if (question !== undefined) this.#confirmation.resume(question);
     this.#facts.restore(earlier);
     this.#withholds = secrets === undefined;
-    this.#attach(directory, executor.kind, next.kind === 'resume' ? 'play' : 'end', secrets);
+    const { chosen } = this.#context.executors;
+    if (!executor) chosen.note(this.id, directory);
+    this.#attach(directory, executor?.kind ?? chosen.kind, next.kind === 'resume' ? 'play' : 'end', secrets);
     if (next.kind === 'deliver') this.#endWithholding();
   }
 
@@ -329,14 +331,15 @@ export class Job {
     const hits = (await executor?.end()) ?? [];
     this.#endWithholding();
     const line = reason === undefined ? undefined : [reason, ...hits].join(' ');
+    // Nothing is recorded between the last lines and the status: that is how the next process knows them for the last.
+    if (status === 'success' && outcome.kind === 'success' && outcome.outputs !== undefined) {
+      this.#facts.setOutputs(outcome.outputs);
+    }
     if (this.#attached) {
       for (const each of line === undefined ? hits : [line]) this.#appendLast(each);
     }
     const loose = this.#attached?.directory.takeWaitingLines() ?? (line === undefined ? [] : [line]);
     this.#looseLines.set(loose, this.#context.clock.now());
-    if (status === 'success' && outcome.kind === 'success' && outcome.outputs !== undefined) {
-      this.#facts.setOutputs(outcome.outputs);
-    }
     this.#finish(status);
     this.#logger.info('Task finished', { task_id: this.id, status });
     await executor?.cleanUp();
@@ -357,7 +360,7 @@ export class Job {
 
   #appendLast(line: string): void {
     try {
-      this.#attached?.host.log(line);
+      this.#attached?.executor.sayLast(line);
     } catch (error: unknown) {
       this.#logger.error('Cannot write to the task log', { task_id: this.id, error: messageOf(error) });
     }

@@ -11,7 +11,15 @@ import { needs, toolPath } from '../support/tools.ts';
 /** Tasks in containers of a real Docker engine, by way of the built program and the embedded server. */
 
 function script(id: number, playbook: string, more: Readonly<Record<string, unknown>> = {}) {
-  return { id, name: playbook, app: 'bash', playbook, repository: 'main', allow_parallel_tasks: true, ...more };
+  return {
+    id,
+    name: `${id} ${playbook}`,
+    app: 'bash',
+    playbook,
+    repository: 'main',
+    allow_parallel_tasks: true,
+    ...more,
+  };
 }
 
 const where = `#!/bin/sh
@@ -116,20 +124,35 @@ describe.runIf(needsDocker())('a runner whose tasks run in containers', () => {
     await world.expectNoSurvivors();
   });
 
-  it('says why a task fails whose containers somebody has removed', async () => {
+  it('says why a task fails whose containers somebody has removed, also while there was no runner', async () => {
     const world = await createDockerWorld({
       files,
       docker: { image: debianImage },
       project: { templates: [script(1, 'polite.sh')] },
     });
     await world.startServer();
+    const runner = world.startRunner();
+    const ids = [await world.api.startTask(1), await world.api.startTask(1)] as const;
+    const [first, second] = ids;
+    await world.api.waitForLine(first, 'ready');
+    await world.api.waitForLine(second, 'ready');
+    const of = (id: number) => thingsOf(world).containers.filter((name) => name.startsWith(`semaphore-task-${id}-`));
+    dockerSync(['rm', '--force', ...of(first)]);
+    const removed = await finished(world, first);
+    expect(removed.status).toBe('error');
+    // It is seen at the moment of its end, or after that.
+    expect(removed.log.at(-1)).toMatch(
+      /^Task failed in run: bash was ended: the build container (was removed by somebody else|ended with 137; somebody stopped it)/,
+    );
+    runner.child.kill('SIGKILL');
+    await world.end(runner);
+    dockerSync(['rm', '--force', ...of(second)]);
     world.startRunner();
-    const id = await world.api.startTask(1);
-    await world.api.waitForLine(id, 'ready');
-    dockerSync(['rm', '--force', ...thingsOf(world).containers]);
-    const { log, status } = await finished(world, id);
-    expect(status).toBe('error');
-    expect(log.at(-1)).toMatch(/the build container was removed by somebody else/);
+    const vanished = await finished(world, second);
+    expect(vanished.status).toBe('error');
+    expect(vanished.log.at(-1)).toMatch(
+      /^Task failed in prepare: the containers of this task are gone: they were removed, or have ended, while no runner was there/,
+    );
     await expectNothingOnEngine(world);
   });
 

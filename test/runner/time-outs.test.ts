@@ -168,6 +168,16 @@ describe('a task whose tool is silent for too long', () => {
     await expectNothingLeft(job);
   });
 
+  it('is ended also when that is part of something that is done once', async () => {
+    const job = await run(
+      contextWith({ noOutputTimeoutMs: 500 }, (host) =>
+        host.once('outer', (inner) => inner.once('inner', (most) => outcomeOf(most, bash('sleep 61', 'clone')))),
+      ),
+    );
+    expect(result(job).lines.at(-1)).toMatch(/^Task failed in clone: it wrote nothing for 0\.5 s/);
+    await expectNothingLeft(job);
+  });
+
   it('is not ended while a user is asked', async () => {
     const job = new Job(
       3,

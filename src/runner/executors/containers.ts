@@ -5,7 +5,9 @@ import { createContainerHost, type ContainerEngine, type TaskContainers } from '
 import { messageOf, UserError, type Clock } from '../../lib/index.ts';
 import type { OpenPlace } from '../../tasks/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
+import { HeldStop } from './held-stop.ts';
 import { Persistence } from './persistence.ts';
+import { Replay, type MakeHost } from './replay.ts';
 import { recordedExecutor, type ExecutorProvider, type TaskExecutor, type TaskRequest } from './types.ts';
 
 export interface ContainersProviderOptions {
@@ -62,21 +64,21 @@ class ContainersProvider implements ExecutorProvider {
   }
 
   attach(request: TaskRequest): TaskExecutor {
-    const { engine, placeIn } = this.#options;
+    const { clock, engine, placeIn } = this.#options;
     const { beginning, taskId, directory, ...rest } = request;
     const recorded = recordedExecutor(directory);
-    const containers = engine.find(recorded.kind === 'local' ? nameOf(taskId, directory) : recorded.containers);
+    const containers = engine.find(
+      recorded && 'containers' in recorded ? recorded.containers : nameOf(taskId, directory),
+    );
     this.#known.add(containers.name);
     const cleanUp = (): Promise<void> => this.#remove(taskId, containers);
-    const host = createContainerHost({
-      ...rest,
-      directory,
-      containers,
-      resumed: beginning !== 'new',
-      atEnd: beginning === 'end',
-    });
+    const stop = new HeldStop(rest.signal, beginning === 'play', clock);
+    const { signal } = stop;
+    const makeHost: MakeHost = (how) => createContainerHost({ ...rest, ...how, signal, directory, containers });
+    const replay = new Replay(beginning, makeHost, () => stop.release());
     return {
-      host,
+      host: replay.host,
+      sayLast: (line) => replay.sayLast(line),
       openPlace: this.#whenUsable(placeIn(containers.name)),
       stopEarlier: cleanUp,
       end: () => containers.hits?.() ?? Promise.resolve([]),

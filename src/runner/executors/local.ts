@@ -4,6 +4,7 @@ import { messageOf } from '../../lib/index.ts';
 import type { OpenPlace } from '../../tasks/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { removeLeftCgroups } from '../task-cgroups.ts';
+import { Replay } from './replay.ts';
 import type { ExecutorProvider, TaskExecutor, TaskRequest } from './types.ts';
 
 export interface LocalProviderOptions {
@@ -37,9 +38,10 @@ function attach({ abandon, cgroups, logger, openPlace }: LocalProviderOptions, r
   const { beginning, directory, taskId, ...rest } = request;
   const takenOver = beginning !== 'new';
   const processes = new TaskProcesses(directory.tag, { cgroup: cgroups?.task(directory.tag), takenOver });
-  const host = createLocalHost({ ...rest, directory, processes, resumed: takenOver, atEnd: beginning === 'end' });
+  const replay = new Replay(beginning, (how) => createLocalHost({ ...rest, ...how, directory, processes }));
   return {
-    host,
+    host: replay.host,
+    sayLast: (line) => replay.sayLast(line),
     openPlace,
     stopEarlier: async () => {
       await stopRecordedSteps(directory, processes);

@@ -11,7 +11,7 @@ export type RecordedExecutor = { kind: 'local' } | { kind: 'docker' | 'k8s'; con
 /** How a task is begun: for the first time, played again from its record, or only ended. */
 export type Beginning = 'new' | 'play' | 'end';
 
-export interface TaskRequest extends Omit<RecordedHostOptions, 'resumed' | 'atEnd'> {
+export interface TaskRequest extends Omit<RecordedHostOptions, 'resumed' | 'atEnd' | 'onLive'> {
   taskId: number;
   directory: JobDirectory;
   beginning: Beginning;
@@ -22,6 +22,8 @@ export interface TaskExecutor {
   /** For the steps of the task; log and record are in the job directory. */
   readonly host: TaskHost;
   readonly openPlace: OpenPlace;
+  /** Appends a line to the log when the task is over, once in its life, also when it has not come as far again as it had been. */
+  sayLast(line: string): void;
   /** Ends what an earlier process began and nobody can go on with. Never rejects. */
   stopEarlier(): Promise<void>;
   /**
@@ -47,8 +49,10 @@ export interface ExecutorProvider {
   close(): void;
 }
 
-/** Where the task with this record runs. */
-export function recordedExecutor(directory: JobDirectory): RecordedExecutor {
-  const event = directory.events().find(({ type }) => type === 'executor');
-  return event?.type === 'executor' ? { kind: event.kind, containers: event.containers } : { kind: 'local' };
+/** Where the task with this record runs; undefined when its runner was killed before it had noted that, and so before anything ran. */
+export function recordedExecutor(directory: JobDirectory): RecordedExecutor | undefined {
+  const events = directory.events();
+  const event = events.find(({ type }) => type === 'executor');
+  if (event?.type === 'executor') return { kind: event.kind, containers: event.containers };
+  return events.every(({ type }) => type === 'created' || type === 'resealed') ? undefined : { kind: 'local' };
 }

@@ -173,10 +173,11 @@ export function jobDirectory(world: World, id: number): string | undefined {
   return states.map((name) => join(work, name, 'jobs', String(id))).find((path) => existsSync(path));
 }
 
-/** Ids, names made up for one task, and durations differ from task to task. */
+/** Ids, names made up for one task, ports, and durations differ from task to task. */
 function withoutChance(line: string, id: number, { directory }: World): string {
   return line
     .replaceAll(directory, '<directory>')
+    .replaceAll(/\b127\.0\.0\.1:\d+/g, '127.0.0.1:<port>')
     .replaceAll(new RegExp(`(\\btask_|^Preparing: |^Task #)${id}\\b`, 'g'), '$1<id>')
     .replaceAll(/\b\d+(\.\d+)? ?(ms|s|seconds?)\b/g, '<time>')
     .replaceAll(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, '<uuid>');
