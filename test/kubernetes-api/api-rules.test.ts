@@ -121,12 +121,12 @@ describe.runIf(needsDocker() && needs('openssl'))('the API', () => {
       [
         'an alias for what is no address',
         { hostAliases: [{ ip: 'localhost', hostnames: ['db'] }] },
-        ['spec.hostAliases[0].ip FieldValueInvalid'],
+        ['spec.hostAliases.ip FieldValueInvalid'],
       ],
       [
         'an alias that is no name',
         { hostAliases: [{ ip: '127.0.0.1', hostnames: ['my_db'] }] },
-        ['spec.hostAliases[0].hostnames FieldValueInvalid'],
+        ['spec.hostAliases.hostnames FieldValueInvalid'],
       ],
     ])('pods: %s', async (_what, spec, expected) => {
       const { code, body } = await post('pods', pod('wrong', spec));
@@ -134,17 +134,21 @@ describe.runIf(needsDocker() && needs('openssl'))('the API', () => {
     });
 
     it.each([
-      ['a number for text', { containers: [{ name: 'main', image: 5 }] }, 'cannot unmarshal number'],
-      ['text for a number', { containers: [], activeDeadlineSeconds: 'soon' }, 'cannot unmarshal string'],
+      [
+        'a number for text',
+        { containers: [{ name: 'main', image: 5 }] },
+        /cannot unmarshal number|ReadString: expects/,
+      ],
+      ['text for a number', { containers: [], activeDeadlineSeconds: 'soon' }, /cannot unmarshal string|readUint64/],
       [
         'what is no quantity',
         { containers: [{ name: 'main', image: 'x:1', resources: { limits: { memory: 'much' } } }] },
-        'quantities must match the regular expression',
+        /quantities must match the regular expression/,
       ],
     ])('types: %s', async (_what, spec, text) => {
       const { code, body } = await post('pods', pod('typed', spec));
       expect({ code, reason: body.reason }).toEqual({ code: 400, reason: 'BadRequest' });
-      expect(body.message).toContain(text);
+      expect(body.message).toMatch(text);
     });
 
     it('keys, encoding and size of secrets', async () => {

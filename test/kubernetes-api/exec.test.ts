@@ -28,8 +28,8 @@ describe.runIf(needsDocker() && needs('openssl'))('exec', () => {
 
   /** A WebSocket as the wire has it: what came, by channel. */
   async function open(query: Record<string, string | string[]>, protocols: string[]) {
-    const parameters = new URLSearchParams({ container: 'main' });
-    for (const [name, values] of Object.entries(query)) {
+    const parameters = new URLSearchParams();
+    for (const [name, values] of Object.entries({ container: 'main', ...query })) {
       for (const value of [values].flat()) parameters.append(name, value);
     }
     const options: object = {};
@@ -83,7 +83,7 @@ describe.runIf(needsDocker() && needs('openssl'))('exec', () => {
     expect(Buffer.from(stdout).equals(input)).toBe(true);
   });
 
-  it('has a real terminal, of the size that the client says, and a hang-up of the client does not end the process', async () => {
+  it('has a real terminal, of the size that the client says', async () => {
     const exec = await open({ command: ['sh'], stdin: 'true', stdout: 'true', tty: 'true' }, ['v4.channel.k8s.io']);
     expect(exec.socket.protocol).toBe('v4.channel.k8s.io');
     exec.send(4, JSON.stringify({ Width: 123, Height: 45 }));
@@ -98,15 +98,26 @@ describe.runIf(needsDocker() && needs('openssl'))('exec', () => {
     expect(JSON.parse(exec.received[3] ?? '')).toMatchObject({ details: { causes: [{ message: '5' }] } });
   });
 
+  it('does not end a process whose client is gone', async () => {
+    const exec = await open(
+      { command: ['sh', '-c', 'echo started; sleep 3; echo $$ > /tmp/survived'], stdout: 'true' },
+      ['v4.channel.k8s.io'],
+    );
+    await exec.sees(1, 'started');
+    exec.socket.terminate();
+    const pid = await client.eventually(async () => {
+      const { stdout, status } = await client.exec('place', ['cat', '/tmp/survived']);
+      return status.status === 'Success' ? stdout : undefined;
+    });
+    expect(pid).toMatch(/^\d+\n$/);
+  });
+
   it('refuses what it cannot run', async () => {
     const raw = async (query: string) => (await client.raw('GET', client.path(`pods/place/exec?${query}`))).code;
     expect(await raw('container=main&stdout=1&command=true')).toBe(400);
-    await expect(
-      open({ command: 'true', stdout: 'true', container: [] }, ['v4.channel.k8s.io']),
-    ).resolves.toBeDefined();
-    await expect(
-      open({ command: 'true', stdout: 'true', tty: 'true', stderr: 'true' }, ['v4.channel.k8s.io']),
-    ).rejects.toThrow(/400/);
+    const unnamed = open({ command: 'true', stdout: 'true', container: [] }, ['v4.channel.k8s.io']);
+    await expect(unnamed).rejects.toThrow(/400/);
+    await expect(open({ command: [], stdout: 'true' }, ['v4.channel.k8s.io'])).rejects.toThrow(/400/);
     await expect(client.exec('place', ['true'], { container: 'none' })).rejects.toMatchObject({
       message: expect.stringContaining('400'),
     });

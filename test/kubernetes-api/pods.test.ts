@@ -78,7 +78,7 @@ describe.runIf(needsDocker() && needs('openssl'))('pods', () => {
           command: [
             'sh',
             '-c',
-            `for i in 1 2 3 4 5 6 7 8 9 10; do nc -z db 8080 && break; sleep 1; done\n${script}`,
+            `for i in $(seq 30); do wget -q -O /dev/null http://db:8080/ && break; sleep 1; done 2>/dev/null\n${script}`,
             'zero',
           ],
           args: ['$(PLAIN)', '$$(PLAIN)', '$(NONE)'],

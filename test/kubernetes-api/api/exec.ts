@@ -63,8 +63,8 @@ function optionsOf(query: URLSearchParams): ExecOptions {
   if (!options.stdin && !options.stdout && !options.stderr) {
     throw badRequest('you must specify at least one of stdin, stdout, stderr');
   }
-  if (options.tty && options.stderr) throw badRequest('tty and stderr cannot both be true');
-  return options;
+  // A terminal has one output.
+  return { ...options, stderr: options.stderr && !options.tty };
 }
 
 async function createExec(engine: Engine, container: string, options: ExecOptions): Promise<string> {

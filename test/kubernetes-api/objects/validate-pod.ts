@@ -48,10 +48,10 @@ export function validatePod(pod: Pod, old?: Pod): FieldError[] {
   const policies = ['Always', 'OnFailure', 'Never'];
   if (!policies.includes(spec.restartPolicy ?? ''))
     found.push(unsupported('spec.restartPolicy', spec.restartPolicy, policies));
-  for (const [index, alias] of (spec.hostAliases ?? []).entries()) {
-    const field = `spec.hostAliases[${index}]`;
-    if (isIP(alias.ip) === 0) found.push(invalid(`${field}.ip`, alias.ip, 'must be a valid IP address'));
-    for (const host of alias.hostnames ?? []) found.push(...subdomainProblems(`${field}.hostnames`, host));
+  for (const alias of spec.hostAliases ?? []) {
+    // The API leaves out which one it is.
+    if (isIP(alias.ip) === 0) found.push(invalid('spec.hostAliases.ip', alias.ip, 'must be valid IP address'));
+    for (const host of alias.hostnames ?? []) found.push(...subdomainProblems('spec.hostAliases.hostnames', host));
   }
   if (spec.hostname !== undefined) found.push(...labelProblems('spec.hostname', spec.hostname));
   if ((spec.activeDeadlineSeconds ?? 1) < 1) {

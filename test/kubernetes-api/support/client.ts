@@ -97,6 +97,7 @@ export class Client {
       const outgoing = request(url, { ...options, method, headers, agent: false }, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.once('error', reject);
         response.once('end', () => {
           const content = Buffer.concat(chunks).toString('utf8');
           const parsed: unknown = content.startsWith('{') ? JSON.parse(content) : { message: content };
