@@ -163,13 +163,18 @@ describe.runIf(needsDocker())('a runner whose tasks run in containers', () => {
       project: { templates: [script(1, 'long.sh')] },
     });
     await world.startServer();
-    for (const signal of ['SIGUSR2', 'SIGKILL'] as const) {
+    // A task goes on where it is, whatever the configuration says by now.
+    const lives = [
+      ['SIGUSR2', {}],
+      ['SIGKILL', { SEMAPHORE_RUNNER_EXECUTOR_TYPE: 'local' }],
+    ] as const;
+    for (const [signal, changed] of lives) {
       const runner = world.startRunner();
       const id = await world.api.startTask(1);
       await world.api.waitForLine(id, 'line 20');
       runner.child.kill(signal);
       await world.end(runner);
-      const next = world.startRunner();
+      const next = world.startRunner(changed);
       const { log, status } = await finished(world, id);
       expect(status).toBe('success');
       expect(log.filter((line) => line.startsWith('line '))).toEqual(
