@@ -31,7 +31,6 @@ export async function readDecoration(
   };
 }
 
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- says at the call what the part describes
 async function readPart<Spec>(data: Readonly<Record<string, string>>, key: string): Promise<Partial<Spec>> {
   const value = await parsePart(data[key] ?? '', key);
   if (value === null || value === undefined) return {};

@@ -112,7 +112,6 @@ function loadFiles({ KubeConfig: Config }: KubernetesLibrary, config: KubeConfig
     config.clusters.push(...one.clusters.filter(({ name }) => config.getCluster(name) === null));
     config.users.push(...one.users.filter(({ name }) => config.getUser(name) === null));
     config.contexts.push(...one.contexts.filter(({ name }) => config.getContextObject(name) === null));
-    // oxlint-disable-next-line typescript/no-unnecessary-condition -- a file without one leaves it undefined
     if (!config.getCurrentContext() && one.getCurrentContext()) config.setCurrentContext(one.getCurrentContext());
   }
 }

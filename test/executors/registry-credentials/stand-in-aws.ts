@@ -85,6 +85,5 @@ export async function startStandInAws(directory: string, password: string): Prom
 
 async function listen(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a server that listens on a port
   return (server.address() as AddressInfo).port;
 }
