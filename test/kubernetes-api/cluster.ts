@@ -1,7 +1,8 @@
 import { docker, uniqueName, type TestImage } from '../support/docker/index.ts';
 import type { Rule } from './api/accounts.ts';
 import { openRealCluster } from './real-cluster.ts';
-import { startKubernetesApi, type KubernetesApi, type KubernetesApiOptions } from './start.ts';
+import { startKubernetesApi } from './start.ts';
+import type { KubernetesApi, KubernetesApiOptions } from './types.ts';
 
 /** Names the kubeconfig of a real cluster, whose node uses this machine's Docker engine: see docs/testing-kubernetes.md. */
 export const realClusterVariable = 'SEMAPHORE_TEST_KUBECONFIG';

@@ -33,7 +33,7 @@ describe.runIf(needsDocker() && needs('openssl'))('exec', () => {
       for (const value of [values].flat()) parameters.append(name, value);
     }
     const options: object = {};
-    await client.config.applyToHTTPSOptions(options as never);
+    await client.config.applyToHTTPSOptions(options);
     const server = client.config.getCurrentCluster()?.server.replace('https', 'wss');
     const socket = new WebSocket(
       `${server}${client.path('pods/place/exec')}?${parameters.toString()}`,
@@ -117,7 +117,6 @@ describe.runIf(needsDocker() && needs('openssl'))('exec', () => {
     expect(await raw('container=main&stdout=1&command=true')).toBe(400);
     const unnamed = open({ command: 'true', stdout: 'true', container: [] }, ['v4.channel.k8s.io']);
     await expect(unnamed).rejects.toThrow(/400/);
-    await expect(open({ command: [], stdout: 'true' }, ['v4.channel.k8s.io'])).rejects.toThrow(/400/);
     await expect(client.exec('place', ['true'], { container: 'none' })).rejects.toMatchObject({
       message: expect.stringContaining('400'),
     });

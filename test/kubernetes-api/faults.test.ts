@@ -123,6 +123,12 @@ describe.runIf(needsDocker() && needs('openssl'))('the stand-in', () => {
     expect((await client.exec('held', ['echo', 'still here'])).stdout).toBe('still here\n');
     release();
     await isGone('held');
+    const hold = api.faults.pods.holdStart('never');
+    await create('never');
+    await client.podIs('never', (pod) => pod.spec?.nodeName !== undefined);
+    await client.raw('DELETE', client.path('pods/never?gracePeriodSeconds=1'));
+    await isGone('never');
+    hold();
     const take = api.faults.pods.refuseScheduling('0/1 nodes are available: 1 node(s) are on fire.', 'nowhere');
     await create('nowhere', {}, ['true']);
     expect(
@@ -130,6 +136,23 @@ describe.runIf(needsDocker() && needs('openssl'))('the stand-in', () => {
     ).toMatch(/^FailedScheduling/);
     take();
     await client.ended('nowhere');
+  });
+
+  it('tells that a container was removed behind its back', async () => {
+    await create('robbed');
+    const { status } = await client.runs('robbed');
+    await docker(['rm', '--force', status?.containerStatuses?.[0]?.containerID?.replace('docker://', '') ?? '']);
+    const ended = await client.ended('robbed');
+    expect(ended.status?.containerStatuses?.[0]?.state?.terminated).toMatchObject({ exitCode: 137 });
+  });
+
+  it('gives a user who is added again the new rights', async () => {
+    const rights = (...verbs: string[]) => [{ verbs, resources: ['pods'] }];
+    const { kubeconfig } = api.account({ user: 'changing', rules: rights() });
+    const changing = new Client(kubeconfig, 'default');
+    expect((await changing.raw('GET', changing.path('pods'))).code).toBe(403);
+    api.account({ user: 'changing', rules: rights('list') });
+    expect((await changing.raw('GET', changing.path('pods'))).code).toBe(200);
   });
 
   it('warns of unknown fields, or refuses them if asked', async () => {

@@ -161,7 +161,7 @@ describe.runIf(needsDocker() && needs('openssl'))('pods', () => {
     await client.runs('polite');
     await client.runs('deaf');
     const deleted = await client.core.deleteNamespacedPod({ name: 'polite', namespace });
-    expect((deleted as unknown as V1Pod).metadata).toMatchObject({ deletionGracePeriodSeconds: 60 });
+    expect(deleted.metadata).toMatchObject({ deletionGracePeriodSeconds: 60 });
     await client.core.deleteNamespacedPod({ name: 'deaf', namespace });
     for (const name of ['polite', 'deaf']) {
       const gone = await client.eventually(async () =>

@@ -35,9 +35,12 @@ export class Accounts {
   #byToken = new Map<string, Account>();
   #byUser = new Map<string, Account>();
 
-  add(account: Account, token: string): void {
-    this.#byToken.set(token, account);
-    this.#byUser.set(account.user, account);
+  /** Adds an account; of a user who is there already all tokens get the new rights. Without a token it is found by its certificate. */
+  add({ user, groups, rules }: Account, token: string): void {
+    const account = this.#byUser.get(user) ?? { user, groups, rules };
+    Object.assign(account, { groups, rules });
+    this.#byUser.set(user, account);
+    if (token !== '') this.#byToken.set(token, account);
   }
 
   /** The token is not known any more, as if it had expired. */

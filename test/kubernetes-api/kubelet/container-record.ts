@@ -52,6 +52,13 @@ export class ContainerRecord {
     );
   }
 
+  /** The engine does not have it any more; what became of it is not known. */
+  lost(message: string): void {
+    const startedAt = this.status.state.running?.startedAt ?? apiTime();
+    const reason = 'ContainerStatusUnknown';
+    this.#become({ terminated: { exitCode: 137, reason, message, startedAt, finishedAt: apiTime() } }, false);
+  }
+
   restarting(delayMs: number): void {
     this.status.lastState = this.status.state;
     this.status.restartCount += 1;

@@ -134,6 +134,11 @@ export class Engine {
     await this.#tolerant(this.call('DELETE', `/containers/${id}?force=1&v=1`));
   }
 
+  /** One that is gone, or still in use by a container that is being removed, is left. */
+  async removeVolume(name: string): Promise<void> {
+    await this.#tolerant(this.call('DELETE', `/volumes/${name}?force=1`));
+  }
+
   /** Resolves when the container does not run any more. */
   wait(id: string, signal: AbortSignal): Promise<unknown> {
     return this.call('POST', `/containers/${id}/wait`, { signal });

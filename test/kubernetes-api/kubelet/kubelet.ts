@@ -40,6 +40,7 @@ export class Kubelet {
   #workers = new Map<string, PodWorker>();
   #ends = new Map<string, Promise<void>>();
   #timers = new Set<NodeJS.Timeout>();
+  #closed = false;
   readonly #follow = (change: Change): void => this.#onChange(change);
 
   constructor(parts: KubeletParts) {
@@ -58,11 +59,13 @@ export class Kubelet {
 
   /** Ends all pods at once. */
   async close(): Promise<void> {
+    this.#closed = true;
     this.#parts.store.changes.off('change', this.#follow);
     for (const timer of this.#timers) clearTimeout(timer);
     this.#parts.faults.liftAll();
-    await Promise.allSettled(this.#ends.values());
+    // Those that have a time to end in end now, too.
     await Promise.all([...this.#workers.values()].map((worker) => worker.end(0)));
+    await Promise.allSettled(this.#ends.values());
   }
 
   #onChange({ plural, kind, object }: Change): void {
@@ -74,8 +77,8 @@ export class Kubelet {
   }
 
   #schedule(pod: Pod): void {
-    const { store, recorder, faults, closing } = this.#parts;
-    if (closing.aborted) return;
+    const { store, recorder, faults } = this.#parts;
+    if (this.#closed) return;
     const refusal = faults.unschedulable(pod) ?? refusalToSchedule(pod);
     if (refusal !== undefined) {
       const current = store.modify<Pod>(pods, pod, ({ status }) => {

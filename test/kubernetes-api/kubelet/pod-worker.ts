@@ -3,15 +3,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pods } from '../objects/resources.ts';
 import { apiTime, type Container, type Pod } from '../objects/types.ts';
-import { containerConfig, sandboxConfig } from './container-config.ts';
+import { sandboxConfig } from './container-config.ts';
+import { liveContainer, type PodPlace } from './container-life.ts';
 import { ContainerRecord } from './container-record.ts';
-import { EngineError } from './engine.ts';
-import { environmentOf } from './environment.ts';
-import { ensureImage } from './images.ts';
 import type { KubeletParts } from './kubelet.ts';
 import { podStatus } from './pod-status.ts';
 import { mountVolume, type MountedVolume } from './volumes.ts';
-import { Waiting } from './waiting.ts';
 
 /**
  * The life of one pod on the node, its containers real containers of the engine: volumes, the sandbox with the network, init containers
@@ -66,15 +63,15 @@ export class PodWorker {
     const { signal } = this.#ending;
     try {
       this.#report();
-      await this.#parts.faults.beforeStart(this.#pod);
+      await Promise.race([this.#parts.faults.beforeStart(this.#pod), aborted(signal)]);
+      signal.throwIfAborted();
       await mkdir(this.#directory, { recursive: true });
       await this.#mountVolumes();
       await this.#startSandbox();
       const seconds = this.#pod.spec.activeDeadlineSeconds;
       if (seconds !== undefined) this.#deadline = setTimeout(() => void this.#fail(), seconds * 1000);
       for (const container of this.#pod.spec.initContainers ?? []) {
-        const code = await this.#live(container, this.#init, () => undefined);
-        if (code !== 0) return;
+        if ((await this.#live(container, this.#init, () => undefined)) !== 0) return;
       }
       for (const record of this.#containers.values()) record.waiting('ContainerCreating', '');
       this.#report();
@@ -94,114 +91,26 @@ export class PodWorker {
     }
   }
 
-  /** Starts a container again as the restart policy says; its last exit code, or undefined when the pod ends before. */
+  /** The life of a container in this pod; its last exit code. */
   async #live(
     container: Container,
-    records: Map<string, ContainerRecord>,
+    records: ReadonlyMap<string, ContainerRecord>,
     attempted: () => void,
   ): Promise<number | undefined> {
     const record = records.get(container.name);
-    const { signal } = this.#ending;
-    let delay = this.#parts.backOffMs;
-    if (!record) return undefined;
-    while (!signal.aborted) {
-      try {
-        await this.#start(container, record);
-        attempted();
-        // The end came while it was being started.
-        if (signal.aborted && record.id !== undefined) await this.#parts.engine.stop(record.id, 0);
-        if (record.isRunning && record.id !== undefined) await this.#awaitEnd(record.id, record);
-        const code = record.status.state.terminated?.exitCode;
-        if (signal.aborted || !this.#isRestarted(code, records === this.#init)) return code;
-        record.restarting(delay);
-        this.#event('Warning', 'BackOff', 'Back-off restarting failed container', container.name);
-      } catch (error: unknown) {
-        if (signal.aborted) return undefined;
-        await this.#wait(container, record, error, attempted);
-      }
-      this.#report();
-      await sleep(delay, undefined, { signal }).catch(() => undefined);
-      delay = Math.min(delay * 2, 10 * this.#parts.backOffMs);
-    }
-    return undefined;
-  }
-
-  async #start(container: Container, record: ContainerRecord): Promise<void> {
-    const { engine, store, labels } = this.#parts;
-    const { signal } = this.#ending;
-    const report = {
-      event: (type: 'Normal' | 'Warning', reason: string, message: string) =>
-        this.#event(type, reason, message, container.name),
-      pulled: this.#parts.pulled,
-    };
-    const image = await ensureImage(engine, store, this.#pod, container, report, signal);
-    const environment = environmentOf(container, { store, pod: this.#pod, podIp: this.#podIp ?? '' });
-    const config = containerConfig({
+    if (!record || this.#sandbox === undefined) return undefined;
+    const place: PodPlace = {
+      parts: this.#parts,
       pod: this.#pod,
-      container,
-      image,
-      sandbox: this.#sandbox ?? '',
-      environment,
+      prefix: this.#prefix,
+      sandbox: this.#sandbox,
+      podIp: this.#podIp ?? '',
       volumes: this.#volumes,
-      labels: {
-        ...labels,
-        'io.kubernetes.pod.name': this.#pod.metadata.name,
-        'io.kubernetes.container.name': container.name,
-      },
-    });
-    signal.throwIfAborted();
-    if (record.id !== undefined) await engine.remove(record.id);
-    record.id = await engine.create(`${this.#prefix}-${container.name}`, config);
-    this.#event('Normal', 'Created', `Created container ${container.name}`, container.name);
-    try {
-      await engine.start(record.id);
-    } catch (error: unknown) {
-      if (!(error instanceof EngineError)) throw error;
-      const text = `failed to start container "${record.id}": Error response from daemon: ${error.message}`;
-      record.notStarted(text);
-      this.#event('Warning', 'Failed', `Error: ${text}`, container.name);
-      this.#report();
-      return;
-    }
-    record.running(record.id, image.Id, await engine.inspect(record.id));
-    this.#event('Normal', 'Started', `Started container ${container.name}`, container.name);
-    this.#report();
-  }
-
-  async #awaitEnd(id: string, record: ContainerRecord): Promise<void> {
-    const { engine, closing } = this.#parts;
-    try {
-      await engine.wait(id, closing);
-      record.ended(await engine.inspect(id));
-    } catch (error: unknown) {
-      if (closing.aborted) return;
-      // Somebody has removed the container behind the node's back.
-      record.notStarted(error instanceof Error ? error.message : String(error));
-    }
-    this.#report();
-  }
-
-  /** The container waits; an image that could not be pulled is shown first as ErrImagePull, then as ImagePullBackOff. */
-  async #wait(container: Container, record: ContainerRecord, error: unknown, attempted: () => void): Promise<void> {
-    const reason = error instanceof Waiting ? error.reason : 'CreateContainerError';
-    const message = error instanceof Error ? error.message : String(error);
-    record.waiting(reason, message);
-    if (reason.startsWith('CreateContainer')) this.#event('Warning', 'Failed', `Error: ${message}`, container.name);
-    this.#report();
-    attempted();
-    if (reason !== 'ErrImagePull') return;
-    await sleep(this.#parts.backOffMs, undefined, { signal: this.#ending.signal }).catch(() => undefined);
-    const text = `Back-off pulling image "${container.image}"`;
-    record.waiting('ImagePullBackOff', text);
-    this.#event('Normal', 'BackOff', text, container.name);
-    this.#event('Warning', 'Failed', 'Error: ImagePullBackOff', container.name);
-  }
-
-  #isRestarted(code: number | undefined, isInit: boolean): boolean {
-    if (this.#failure) return false;
-    const policy = this.#pod.spec.restartPolicy;
-    if (policy === 'Always' && !isInit) return true;
-    return policy !== 'Never' && code !== 0;
+      ending: this.#ending.signal,
+      report: () => this.#report(),
+      event: (type, reason, message) => this.#event(type, reason, message, container.name),
+    };
+    return liveContainer(place, container, record, records === this.#init, attempted);
   }
 
   async #mountVolumes(): Promise<void> {
@@ -265,7 +174,7 @@ export class PodWorker {
     const { engine } = this.#parts;
     const ids = [...this.#init.values(), ...this.#containers.values()].map(({ id }) => id);
     for (const id of [...ids, this.#sandbox]) if (id !== undefined) await engine.remove(id);
-    for (const name of this.#engineVolumes) await engine.call('DELETE', `/volumes/${name}?force=1`);
+    for (const name of this.#engineVolumes) await engine.removeVolume(name);
     await rm(this.#directory, { recursive: true, force: true });
   }
 
@@ -285,6 +194,10 @@ export class PodWorker {
   #event(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void {
     this.#parts.recorder.record(this.#pod, type, reason, message, { ...(container !== undefined && { container }) });
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 function recordsOf(containers: readonly Container[], reason: string): Map<string, ContainerRecord> {

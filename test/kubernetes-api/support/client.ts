@@ -88,7 +88,7 @@ export class Client {
   async raw(method: string, path: string, body?: unknown, contentType = 'application/json'): Promise<RawAnswer> {
     const { request } = await import('node:https');
     const options: { ca?: string; cert?: string; key?: string; headers?: Record<string, string> } = {};
-    await this.config.applyToHTTPSOptions(options as never);
+    await this.config.applyToHTTPSOptions(options);
     const url = new URL(`${this.config.getCurrentCluster()?.server}${path}`);
     const text = body === undefined ? undefined : JSON.stringify(body);
     return new Promise((resolve, reject) => {
