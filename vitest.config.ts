@@ -6,7 +6,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than the two cores of the smallest machine: tests with containers mostly wait for their engine.
+    maxWorkers: 3,
     env: {
       TZ: 'UTC',
       GIT_CONFIG_GLOBAL: '/dev/null',
