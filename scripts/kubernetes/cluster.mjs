@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:https';
 import { createServer } from 'node:net';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { readLog } from '../setup/command.mjs';
@@ -23,7 +23,7 @@ const pause = 'semaphore-test/pause:1';
  * `close`, which ends all of it. Throws StepError.
  */
 export async function startCluster({ bin, etcd, kubectl }) {
-  const address = dockerAddress();
+  const address = await dockerAddress();
   await makePause();
   const directory = mkdtempSync(join(tmpdir(), 'semaphore-kubernetes-'));
   const processes = new Processes(directory);
@@ -146,6 +146,8 @@ function kubeletArguments(directory, kubeconfig, address, port) {
     `--pod-infra-container-image=${pause}`,
     '--resolv-conf=/etc/resolv.conf',
     '--hairpin-mode=none',
+    // There are no services, so nothing is to be left in the machine's packet filter.
+    '--make-iptables-util-chains=false',
     // The engine and its disk are not the cluster's alone: it must neither judge nor tidy them.
     '--eviction-hard=memory.available<1Mi',
     '--image-gc-high-threshold=100',
@@ -153,10 +155,16 @@ function kubeletArguments(directory, kubeconfig, address, port) {
   ];
 }
 
-/** The address of the engine's bridge: the only one besides loopback that nobody else can reach. */
-function dockerAddress() {
-  const found = networkInterfaces().docker0?.find(({ family }) => family === 'IPv4');
-  if (found) return found.address;
+/**
+ * The address of the engine's bridge: the only one besides loopback that nobody else can reach. (Not by os.networkInterfaces: that leaves
+ * out a bridge to which nothing is connected.)
+ */
+async function dockerAddress() {
+  const { stdout } = await execute('ip', ['-json', '-4', 'address', 'show', 'dev', 'docker0']).catch(() => ({
+    stdout: '[]',
+  }));
+  const address = JSON.parse(stdout)[0]?.addr_info?.[0]?.local;
+  if (address) return address;
   throw new StepError('there is no docker0: the pods of this cluster use the default bridge of the Docker engine');
 }
 
@@ -175,13 +183,13 @@ async function removeContainers() {
   await execute('docker', ['rmi', pause]).catch(() => undefined);
 }
 
-/** Volumes of pods that were not taken down are mounts within the kubelet's directory. */
+/** The kubelet's directory is a mount, and so are the volumes of pods that were not taken down. */
 async function unmount(directory) {
   const { stdout } = await execute('findmnt', ['--list', '--noheadings', '--output=TARGET']);
   const inside = stdout
     .split('\n')
     .map((line) => line.trim())
-    .filter((path) => path.startsWith(`${directory}/`));
+    .filter((path) => path === directory || path.startsWith(`${directory}/`));
   for (const path of inside.reverse()) await execute('umount', ['--lazy', path]);
 }
 
