@@ -1,5 +1,8 @@
 import type { V1Pod, V1PodSpec } from '@kubernetes/client-node';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { busyboxImage, needsDocker, pushImage, startRegistry, uniqueName } from '../support/docker/index.ts';
 import { needs } from '../support/tools.ts';
 import { openCluster, type TestCluster } from './index.ts';
@@ -186,6 +189,42 @@ describe.runIf(needsDocker() && needs('openssl'))('pods', () => {
     await client.ended('waits');
     await client.ended('mounts');
     expect([await log('waits'), await log('mounts')]).toEqual(['here\n', 'here']);
+  });
+
+  it('are held to their security context, see directories of the node, and themselves through the downward API', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'semaphore-test-node-'));
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+    writeFileSync(join(directory, 'note'), 'of the node\n');
+    await start('root', { securityContext: { runAsNonRoot: true }, containers: [shell('true')] });
+    const { status } = await waiting('root', 'CreateContainerConfigError');
+    expect(status?.containerStatuses?.[0]?.state?.waiting?.message).toContain('image will run as root');
+    await start('bounded', {
+      volumes: [
+        { name: 'node', hostPath: { path: directory, type: 'Directory' } },
+        { name: 'empty', emptyDir: {} },
+        { name: 'self', downwardAPI: { items: [{ path: 'name', fieldRef: { fieldPath: 'metadata.name' } }] } },
+      ],
+      containers: [
+        {
+          ...shell(
+            'cat /node/note /self/name; echo; touch /x || echo no; chown 1 /emptied || echo no; grep NoNewPrivs /proc/self/status',
+          ),
+          securityContext: {
+            readOnlyRootFilesystem: true,
+            allowPrivilegeEscalation: false,
+            capabilities: { drop: ['ALL'] },
+          },
+          volumeMounts: [
+            { name: 'node', mountPath: '/node', readOnly: true },
+            { name: 'self', mountPath: '/self' },
+            { name: 'empty', mountPath: '/emptied' },
+          ],
+        },
+      ],
+    });
+    await client.ended('bounded');
+    const lines = (await log('bounded')).split('\n').filter((line) => !/^(touch|chown):/.test(line));
+    expect(lines).toEqual(['of the node', 'bounded', 'no', 'no', 'NoNewPrivs:\t1', '']);
   });
 
   it('say that a command is not in the image', async () => {

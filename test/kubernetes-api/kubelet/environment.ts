@@ -77,7 +77,8 @@ function dataOf(kind: 'secret' | 'configmap', name: string, { store, pod }: Envi
   );
 }
 
-function readField(path: string, { pod, podIp }: EnvironmentSources): string {
+/** A field of the pod itself, as the downward API gives it. */
+export function readField(path: string, { pod, podIp }: Pick<EnvironmentSources, 'pod' | 'podIp'>): string {
   const keyed = /^metadata\.(labels|annotations)\['(.+)'\]$/.exec(path);
   if (keyed) return pod.metadata[keyed[1] as 'labels']?.[keyed[2] ?? ''] ?? '';
   const fields: Record<string, string | undefined> = {

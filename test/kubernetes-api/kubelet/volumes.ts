@@ -5,6 +5,7 @@ import { quantityOf } from '../objects/quantity.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { KeyToPath, Pod, Volume } from '../objects/types.ts';
 import type { Engine } from './engine.ts';
+import { readField } from './environment.ts';
 
 /** A volume that is ready: a directory of this machine, or a volume of the engine. */
 export interface MountedVolume {
@@ -41,20 +42,13 @@ export async function mountVolume(volume: Volume, pod: Pod, host: VolumeHost): P
   if (volume.downwardAPI) {
     const { items = [], ...rest } = volume.downwardAPI;
     const files = new Map(
-      items.map(({ path, fieldRef }) => [path, Buffer.from(fieldOf(pod, fieldRef?.fieldPath ?? ''))]),
+      items.map(({ path, fieldRef }) => [path, Buffer.from(readField(fieldRef?.fieldPath ?? '', { pod, podIp: '' }))]),
     );
     return { source: await writeFiles(volume.name, rest, files, 'field', group, host), readOnly: true };
   }
   if (volume.hostPath) return { source: await hostPath(volume.hostPath), readOnly: false };
   if (volume.emptyDir) return { source: await emptyDir(volume.name, volume.emptyDir, group, host), readOnly: false };
   throw new Error('the stand-in has no volumes of this kind');
-}
-
-/** Of the fields that a pod may have as files the one kind that is used here. */
-function fieldOf({ metadata }: Pod, path: string): string {
-  const [, key] = /^metadata\.annotations\['(.+)'\]$/.exec(path) ?? [];
-  if (key === undefined) throw new Error(`the stand-in has no field ${path}`);
-  return metadata.annotations?.[key] ?? '';
 }
 
 function readFiles(
