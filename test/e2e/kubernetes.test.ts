@@ -192,7 +192,7 @@ describe.runIf(needsDocker() && needs('openssl'))('a runner whose tasks run in p
     await client.deletePod(pod, { graceSeconds: 1 });
     const { log, status } = await finished(place, other);
     expect(status).toBe('error');
-    expect(log.at(-1)).toMatch(/pod .*was deleted by somebody else, or its node is drained/);
+    expect(log.at(-1)).toMatch(/pod .*was deleted by somebody else, or (its node is drained|with its node)/);
     await expectNoPods();
   });
 

@@ -46,8 +46,11 @@ export async function openCluster(options: KubernetesApiOptions = {}): Promise<T
       return made;
     },
     close: async () => {
-      await cluster.close();
-      for (const image of tagged.values()) await docker(['rmi', '--no-prune', await image]);
+      try {
+        await cluster.close();
+      } finally {
+        for (const image of tagged.values()) await docker(['rmi', '--no-prune', '--force', await image]);
+      }
     },
   };
 }

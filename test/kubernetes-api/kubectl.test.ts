@@ -42,7 +42,10 @@ describe.runIf(needsDocker() && needs('kubectl') && needs('openssl'))('kubectl',
       /^NAME +READY +STATUS +RESTARTS +AGE\nfirst +1\/1 +Running +0 /,
     );
     expect(await kubectl(['logs', 'first'])).toMatchObject({ stdout: 'hello' });
-    expect((await kubectl(['describe', 'pod', 'first'])).stdout).toMatch(/Started\s.*Started container main/);
+    // Events come when they come.
+    await expect
+      .poll(async () => (await kubectl(['describe', 'pod', 'first'])).stdout, { timeout: 30_000 })
+      .toMatch(/Started\s.*Started container main/);
     const wanted = cluster.kind === 'real' || minor >= 30;
     if (wanted) {
       expect(await kubectl(['exec', 'first', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7'])).toEqual({

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { busyboxImage, needsDocker, pushImage, startRegistry, uniqueName } from '../support/docker/index.ts';
+import { busyboxImage, dockerNames, needsDocker, pushImage, startRegistry } from '../support/docker/index.ts';
 import { needs } from '../support/tools.ts';
 import { openCluster, type TestCluster } from './index.ts';
 import { Client } from './support/client.ts';
@@ -141,8 +141,10 @@ describe.runIf(needsDocker() && needs('openssl'))('pods', () => {
     const bad = await client.ended('fails');
     expect(bad.status).toMatchObject({ phase: 'Failed' });
     expect(bad.status?.containerStatuses?.[0]?.state?.terminated).toMatchObject({ exitCode: 3, reason: 'Error' });
-    const reasons = (await client.events('ends')).map((text) => text.split(':')[0]);
-    expect(reasons).toEqual(expect.arrayContaining(['Scheduled', 'Pulled', 'Created', 'Started']));
+    // Events come when they come.
+    for (const reason of ['Scheduled', 'Pulled', 'Created', 'Started']) {
+      expect(await event('ends', new RegExp(`^${reason}: `))).toBeDefined();
+    }
     await expect(client.exec('ends', ['true'])).rejects.toBeDefined();
   });
 
@@ -303,17 +305,19 @@ describe.runIf(needsDocker() && needs('openssl'))('pods', () => {
   });
 
   describe.runIf(needs('docker-registry'))('and a registry', () => {
+    // A real node keeps what it has pulled.
+    const repository = dockerNames('k8s');
+
     it('that asks who they are: not without imagePullSecrets, and with them', async () => {
       const account = { user: 'bot', password: 's3cr3t' };
       const registry = await startRegistry(account);
       try {
-        const name = await pushImage(busyboxImage, registry, `${uniqueName('k8s')}:1`);
+        const name = await pushImage(busyboxImage, registry, `${repository}:1`);
         await start('stranger', { containers: [{ name: 'main', image: name, command: ['true'] }] });
         await waiting('stranger', 'ImagePullBackOff');
         expect(await event('stranger', /^Failed: Failed to pull image/)).toContain(name);
-        expect(await client.events('stranger')).toEqual(
-          expect.arrayContaining(['Failed: Error: ErrImagePull', `BackOff: Back-off pulling image "${name}"`]),
-        );
+        expect(await event('stranger', /^Failed: Error: ErrImagePull$/)).toBeDefined();
+        expect(await event('stranger', /^BackOff/)).toBe(`BackOff: Back-off pulling image "${name}"`);
         const auth = Buffer.from(`${account.user}:${account.password}`).toString('base64');
         const config = { auths: { [registry.address]: { username: account.user, password: account.password, auth } } };
         await client.core.createNamespacedSecret({

@@ -6,9 +6,10 @@ import { lookAt, type ContainerLook } from './look-at.ts';
 
 /**
  * Runs the command and then writes its exit code, with a mark, to standard error. `docker exec` itself tells nothing reliable: it ends with
- * 0 when the connection is lost, or the container dies, and with 1, 126 or 127 of its own.
+ * 0 when the connection is lost, or the container dies, and with 1, 126 or 127 of its own. The mark is also the first line of standard
+ * output: why a process could not be started the engine says there, too.
  */
-const script = '"$@"; printf "\\n%s %s\\n" MARK "$?" >&2';
+const script = 'echo MARK; "$@"; printf "\\n%s %s\\n" MARK "$?" >&2';
 
 export interface ExecIn {
   docker: DockerCommand;
@@ -31,11 +32,12 @@ export async function execInContainer(target: ExecIn, request: ExecRequest): Pro
     container,
     '/bin/sh',
     '-c',
-    script.replace('MARK', mark),
+    script.replaceAll('MARK', mark),
     'sh',
     ...request.argv,
   ];
-  const result = await callDocker(docker, args, request);
+  const output = new MarkedOutput(`${mark}\n`, request.onStdout);
+  const result = await callDocker(docker, args, { ...request, onStdout: (bytes) => output.push(bytes) });
   if (result.kind === 'ended') {
     const end = result.stderr.lastIndexOf(`\n${mark} `);
     if (end !== -1) {
@@ -44,11 +46,40 @@ export async function execInContainer(target: ExecIn, request: ExecRequest): Pro
     }
   }
   if (result.kind === 'aborted') return { kind: 'dropped', reason: 'nobody waits for it any more' };
-  return afterFailure(target, result);
+  return afterFailure(target, result, output.foreign);
 }
 
-async function afterFailure(target: ExecIn, result: CallResult): Promise<ExecResult> {
-  const said = result.kind === 'ended' ? wordsOf(result.stderr) : saidOf(result);
+/** Passes on what follows the mark. What does not begin with it is not the command's, and kept for a message. */
+class MarkedOutput {
+  readonly #mark: Buffer;
+  readonly #consume: ((bytes: Buffer) => void) | undefined;
+  #begin = Buffer.alloc(0);
+  #state: 'waiting' | 'passing' | 'foreign' = 'waiting';
+
+  constructor(mark: string, consume: ((bytes: Buffer) => void) | undefined) {
+    this.#mark = Buffer.from(mark, 'latin1');
+    this.#consume = consume;
+  }
+
+  get foreign(): string {
+    return this.#state === 'foreign' ? this.#begin.toString('utf8') : '';
+  }
+
+  push(bytes: Buffer): void {
+    if (this.#state === 'passing') this.#consume?.(bytes);
+    if (this.#state !== 'waiting') return;
+    this.#begin = Buffer.concat([this.#begin, bytes]);
+    const length = Math.min(this.#begin.length, this.#mark.length);
+    if (!this.#begin.subarray(0, length).equals(this.#mark.subarray(0, length))) this.#state = 'foreign';
+    else if (length === this.#mark.length) {
+      this.#state = 'passing';
+      if (this.#begin.length > length) this.#consume?.(this.#begin.subarray(length));
+    }
+  }
+}
+
+async function afterFailure(target: ExecIn, result: CallResult, foreign: string): Promise<ExecResult> {
+  const said = result.kind === 'ended' ? wordsOf(`${foreign}${result.stderr}`) : saidOf(result);
   const look = await lookAt(target.docker, target.container);
   switch (look.kind) {
     case 'unknown':
