@@ -82,7 +82,8 @@ describe.runIf(needsDocker())('the built agent with docker compose', { timeout: 
     const local = `${unique}/${name}`;
     await docker(['commit', '--change', 'VOLUME /data', container, local]);
     await docker(['rm', container]);
-    const pushed = await pushImage(local, registry, name);
+    // Under a name of the test's, which takes what the jobs have pulled away with it.
+    const pushed = await pushImage(local, registry, local);
     await docker(['rmi', local]);
     return pushed;
   }

@@ -111,8 +111,10 @@ const superviseScript = String.raw`
   ${common}
   umask 077
   exec 9<&0 </dev/null >/dev/null 2>/dev/null
-  dir=$1 bytes=$2 kind=$3 tool_script=$4
-  cd "$dir" || exit
+  place=$1 bytes=$2 kind=$3 tool_script=$4
+  cd "$place" || exit
+  # Not by its name: when it has been removed, another step may have a directory of that name.
+  dir=.
   exec 3>>record
   # Unlike ignored signals, traps are not inherited by the tool.
   trap : HUP INT QUIT TERM
@@ -149,7 +151,7 @@ const superviseScript = String.raw`
       nap 0.25
       kill -KILL -"$tool"
     fi
-    { nap 0.25; look; [ -n "$over" ] || { echo drained >&3; kill -KILL "$keeper"; }; } &
+    { nap 0.25; look; [ -n "$over" ] || [ -z "$keeper" ] || { echo drained >&3; kill -KILL "$keeper"; }; } &
   }
 
   feed() {
@@ -173,7 +175,7 @@ const superviseScript = String.raw`
   esac
   look
   [ -z "$tool" ] || kill -KILL -"$tool"
-  if [ -n "$incomplete" ]; then rm -rf "$dir"; else echo over >&3; fi
+  if [ -n "$incomplete" ]; then rm -rf "$place"; else echo over >&3; fi
 `;
 
 /** How long one exec reads at most, in rounds of at least a tenth of a second: an exec that nobody reads must end by itself. */

@@ -298,6 +298,13 @@ describe.runIf(needsDocker())('steps in containers', { timeout: 120_000 }, () =>
       expect(await outputOf(containers, 'cat /workspace/runs')).toBe('run\n');
     });
 
+    it('do nothing to one that has their directory after them', async () => {
+      expect(await task.live().host.run(script('run', 'echo one'))).toEqual({ kind: 'exited', code: 0 });
+      const next = await containerTask(containers);
+      expect(await next.live().host.run(script('run', 'sleep 1; echo two'))).toEqual({ kind: 'exited', code: 0 });
+      expect(next.log()).toBe('two\n');
+    });
+
     it('are given what they ask for, as it comes', async () => {
       const { host } = task.live();
       const stdin = new PassThrough();
