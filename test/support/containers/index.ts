@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, onTestFinished } from 'vitest';
+import { afterAll, expect, onTestFinished, vi } from 'vitest';
 import { JobDirectory, Seal } from '../../../src/execution/index.ts';
 import { createContainerHost } from '../../../src/executors/index.ts';
 import type { ContainerEngine, TaskContainers } from '../../../src/executors/containers/engine.ts';
@@ -9,7 +9,7 @@ import { createDockerEngine } from '../../../src/executors/docker-engine.ts';
 import type { TaskStatus } from '../../../src/protocol/ui/index.ts';
 import type { Decision, Step, TaskHost } from '../../../src/tasks/index.ts';
 import { dockerConfig, opened } from '../docker-tasks.ts';
-import { debianImage } from '../docker/index.ts';
+import { debianImage, docker } from '../docker/index.ts';
 import { tempDir } from '../temp-dir.ts';
 import { mortal } from './tasks.ts';
 
@@ -59,6 +59,7 @@ export async function containerTask(containers: TaskContainers): Promise<Contain
   const [root, seal] = [join(tempDir(), 'jobs'), Seal.fromToken('test')];
   const first = await JobDirectory.create(root, 1, '{}', seal);
   first.close();
+  await noStopIn(containers);
   // The numbers of its steps are those of the task before, in the same containers.
   await containers.exec('build', { argv: ['/bin/sh', '-c', 'rm -rf /workspace/.semaphore-* /workspace/*'] });
   let lives = 0;
@@ -90,6 +91,18 @@ export async function containerTask(containers: TaskContainers): Promise<Contain
     },
     log: () => readFileSync(first.logPath, 'utf8'),
   };
+}
+
+/** Waits for the end of what ends all processes in a container, which goes on without its caller, and would take those of a next task. */
+async function noStopIn({ name }: TaskContainers): Promise<void> {
+  const container = await docker(['ps', '--quiet', '--filter', `name=^${name}-build$`]);
+  if (container === '') return;
+  // Seen from outside: a look from inside would be one more process that it waits for.
+  const commands = (): Promise<string> => docker(['top', container, '-eo', 'pid,args']);
+  await vi.waitFor(async () => expect(await commands()).not.toContain('semaphore-stop'), {
+    timeout: 30_000,
+    interval: 50,
+  });
 }
 
 /** What a shell script prints in a container; runs beside the task. */
