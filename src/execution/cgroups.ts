@@ -8,6 +8,7 @@ import { codeOf, messageOf } from '../lib/index.ts';
 import { handOn } from './cgroup-delegation.ts';
 import { findCgroupPlaces, type CgroupPlace } from './cgroup-layout.ts';
 import { controllerOf, setLimits } from './cgroup-limits.ts';
+import { CgroupWarmUp } from './cgroup-warm-up.ts';
 import { enterCommand } from './enter-command.ts';
 import { TaskCgroup, type CgroupUse } from './task-cgroup.ts';
 
@@ -36,6 +37,8 @@ export class Cgroups {
   readonly #uses: readonly CgroupUse[];
   readonly #prefix: string;
   readonly #limits: TaskLimits;
+  /** Where this process is once the places of the tasks are divided from its own. */
+  readonly #warmUp = new CgroupWarmUp();
 
   private constructor(uses: readonly CgroupUse[], options: CgroupsOptions) {
     this.#uses = uses;
@@ -56,7 +59,12 @@ export class Cgroups {
 
   /** The cgroup of the task with `tag`, whether it is there or not. */
   task(tag: string): TaskCgroup {
-    return new TaskCgroup(this.#uses, `${this.#prefix}${tag}`, this.#limits);
+    return new TaskCgroup({
+      uses: this.#uses,
+      name: `${this.#prefix}${tag}`,
+      limits: this.#limits,
+      warmUp: this.#warmUp,
+    });
   }
 
   /**

@@ -13,12 +13,22 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { TaskLimits } from '../config/index.ts';
 import { codeOf } from '../lib/index.ts';
 import type { CgroupPlace } from './cgroup-layout.ts';
+import type { CgroupWarmUp } from './cgroup-warm-up.ts';
 import { hitSentence, timesHit, writeLimit } from './cgroup-limits.ts';
 
 /** One hierarchy in which tasks have cgroups, and what is limited there. */
 export interface CgroupUse {
   place: CgroupPlace;
   limits: readonly (keyof TaskLimits)[];
+}
+
+export interface TaskCgroupOptions {
+  /** The first is the one by which processes are found and killed. */
+  uses: readonly CgroupUse[];
+  /** Of the directory in each hierarchy. */
+  name: string;
+  limits: TaskLimits;
+  warmUp: CgroupWarmUp;
 }
 
 /** How long the kernel may take to let go of a cgroup whose processes were killed, milliseconds. */
@@ -33,11 +43,18 @@ export class TaskCgroup {
   readonly #uses: readonly CgroupUse[];
   readonly #name: string;
   readonly #limits: TaskLimits;
+  readonly #warmUp: CgroupWarmUp;
 
-  constructor(uses: readonly CgroupUse[], name: string, limits: TaskLimits) {
+  constructor({ uses, name, limits, warmUp }: TaskCgroupOptions) {
     this.#uses = uses;
     this.#name = name;
     this.#limits = limits;
+    this.#warmUp = warmUp;
+  }
+
+  /** A process will enter it soon. */
+  expectEntry(): void {
+    void this.#warmUp.begin();
   }
 
   /** A process that is not within its limits must not run. */

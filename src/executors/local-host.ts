@@ -13,6 +13,7 @@ export function createLocalHost(options: LocalHostOptions): TaskHost {
 }
 
 function localProcesses({ directory, processes, signal }: LocalHostOptions): ProcessPort {
+  processes.cgroup?.expectEntry();
   return {
     run: (step, { index, onStart }) => {
       const exitFile = directory.exitFile(index);
@@ -20,7 +21,11 @@ function localProcesses({ directory, processes, signal }: LocalHostOptions): Pro
     },
     takeOver: ({ stop }, { index, pid, startTime }) =>
       takeOverProcess({ exitFile: directory.exitFile(index), pid, startTime, processes, stop, signal }),
-    capture: (spec, { isTool }) => captureProcess(spec, { tag: directory.tag, signal, isTool }),
+    capture: (spec, { isTool }) => {
+      // It prepares a step.
+      processes.cgroup?.expectEntry();
+      return captureProcess(spec, { tag: directory.tag, signal, isTool });
+    },
     appendLine: (line) => directory.appendLine(line),
     appendRemark: (line) => directory.appendRemark(line),
   };

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRefName, isWholeHash } from './revision.ts';
@@ -9,9 +10,9 @@ import { isRefName, isWholeHash } from './revision.ts';
 export async function branchHash(repository: string, branch: string): Promise<string | undefined> {
   if (!isRefName(branch)) return undefined;
   const ref = `refs/heads/${branch}`;
-  const loose = (await textOf(join(repository, ref)))?.trim();
+  const loose = looseText(join(repository, ref))?.trim();
   if (loose !== undefined) return isWholeHash(loose) ? loose : undefined;
-  const packed = await textOf(join(repository, 'packed-refs'));
+  const packed = await readFile(join(repository, 'packed-refs'), 'utf8').catch(() => undefined);
   const hash = packed
     ?.split('\n')
     .find((line) => line.endsWith(` ${ref}`))
@@ -19,9 +20,9 @@ export async function branchHash(repository: string, branch: string): Promise<st
   return hash !== undefined && isWholeHash(hash) ? hash : undefined;
 }
 
-async function textOf(path: string): Promise<string | undefined> {
+function looseText(path: string): string | undefined {
   try {
-    return await readFile(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { codeOf, removeTree } from '../lib/index.ts';
@@ -53,7 +53,7 @@ async function checkOutTree({ git, host, request }: MirrorContext, { branch, has
 /** What we know of the tree in `directory`; when it is of no use, what is in the way of a new one is removed. */
 async function usableNote(directory: string, mirror: string): Promise<Note | undefined> {
   const gitDirectory = join(directory, '.git');
-  const note = existsSync(join(gitDirectory, 'HEAD')) ? await readNote(directory) : undefined;
+  const note = existsSync(join(gitDirectory, 'HEAD')) ? readNote(directory) : undefined;
   if (note?.mirror === mirror) return note;
   if (note && basename(note.mirror) !== basename(mirror)) {
     // Another repository under the same id: nothing of the old one may stay.
@@ -64,9 +64,9 @@ async function usableNote(directory: string, mirror: string): Promise<Note | und
   return undefined;
 }
 
-async function readNote(directory: string): Promise<Note | undefined> {
+function readNote(directory: string): Note | undefined {
   try {
-    const [mirror = '', hash = ''] = (await readFile(notePath(directory), 'utf8')).split('\n');
+    const [mirror = '', hash = ''] = readFileSync(notePath(directory), 'utf8').split('\n');
     return { mirror, hash };
   } catch (error: unknown) {
     if (codeOf(error) === 'ENOENT') return undefined;

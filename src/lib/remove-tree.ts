@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { InternalError } from './errors.ts';
@@ -11,5 +12,15 @@ export async function removeTree(path: string, within: string): Promise<void> {
   if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
     throw new InternalError(`refused to remove ${path}: it is not inside ${within}`);
   }
+  // Most often it is not.
+  if (isAbsent(path)) return;
   await rm(path, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
+}
+
+function isAbsent(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    return false;
+  }
 }

@@ -1,7 +1,10 @@
-import { constants } from 'node:fs';
-import { chmod, mkdir, open } from 'node:fs/promises';
+import { chmodSync, closeSync, constants, fchmodSync, fchownSync, fstatSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf, shortageHint, UserError } from '../lib/index.ts';
+
+/*
+ * At once, like all that every task needs to begin: a way to the thread pool and back costs more than any of these calls.
+ */
 
 /** The user tools run as, when it is not our own. */
 export interface Owner {
@@ -13,10 +16,10 @@ export interface Owner {
  * Makes the work root. Tools that run as another user must be able to pass through it, hence 0711 then, else 0700. A root
  * that is there already keeps its mode: it may be shared on purpose. Throws UserError when it cannot be made.
  */
-export async function ensureRoot(path: string, owner: Owner | undefined): Promise<void> {
+export function ensureRoot(path: string, owner: Owner | undefined): void {
   try {
-    const first = await mkdir(path, { recursive: true, mode: 0o700 });
-    if (owner && first !== undefined) await openWay(path, first);
+    const first = mkdirSync(path, { recursive: true, mode: 0o700 });
+    if (owner && first !== undefined) openWay(path, first);
   } catch (error: unknown) {
     throw new UserError(`cannot make the work directory ${path} (${codeOf(error) ?? 'unknown error'})`, {
       hint: shortageHint(codeOf(error)) ?? 'Set tmp_path in the configuration to a directory the runner may write to.',
@@ -26,33 +29,33 @@ export async function ensureRoot(path: string, owner: Owner | undefined): Promis
 }
 
 /** Lets others pass from `first` to `path`, both of which were just made; said again because of the umask. */
-async function openWay(path: string, first: string): Promise<void> {
-  await chmod(path, 0o711);
-  if (path !== first && dirname(path) !== path) await openWay(dirname(path), first);
+function openWay(path: string, first: string): void {
+  chmodSync(path, 0o711);
+  if (path !== first && dirname(path) !== path) openWay(dirname(path), first);
 }
 
 /**
  * Makes one private directory (0700) below an existing one; an existing directory is made private. A symbolic link in its
  * place is refused when the directory is for another user, who may have put it there, unless `follow` is set.
  */
-export async function ensurePrivate(
+export function ensurePrivate(
   path: string,
   owner: Owner | undefined,
   { follow = owner === undefined }: { follow?: boolean } = {},
-): Promise<void> {
+): void {
   try {
-    await mkdir(path, { mode: 0o700 });
+    mkdirSync(path, { mode: 0o700 });
     if (!owner) return;
   } catch (error: unknown) {
     if (codeOf(error) !== 'EEXIST') throw error;
   }
   const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
-  const directory = await open(path, O_RDONLY | O_DIRECTORY | (follow ? 0 : O_NOFOLLOW));
+  const directory = openSync(path, O_RDONLY | O_DIRECTORY | (follow ? 0 : O_NOFOLLOW));
   try {
-    const found = await directory.stat();
-    if ((found.mode & 0o777) !== 0o700) await directory.chmod(0o700);
-    if (owner && (found.uid !== owner.uid || found.gid !== owner.gid)) await directory.chown(owner.uid, owner.gid);
+    const found = fstatSync(directory);
+    if ((found.mode & 0o777) !== 0o700) fchmodSync(directory, 0o700);
+    if (owner && (found.uid !== owner.uid || found.gid !== owner.gid)) fchownSync(directory, owner.uid, owner.gid);
   } finally {
-    await directory.close();
+    closeSync(directory);
   }
 }

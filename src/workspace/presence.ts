@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, openSync, readFileSync } from 'node:fs';
-import { open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -39,13 +39,13 @@ export class Presence {
     const name = (await this.#server) ? this.#name : '-';
     // By way of another name, because tools may have put anything in the place of an earlier mark.
     const fresh = `${path}-${randomBytes(4).toString('hex')}`;
-    await writeFile(fresh, `${name} ${bootId()} ${hostname()}\n`, { mode: 0o600, flag: 'wx' });
-    await rename(fresh, path);
+    writeFileSync(fresh, `${name} ${bootId()} ${hostname()}\n`, { mode: 0o600, flag: 'wx' });
+    renameSync(fresh, path);
   }
 
   /** What became of the process that left the mark at `path`; undefined when there is none. */
   async lifeOf(path: string): Promise<Life | undefined> {
-    const text = await readMark(path);
+    const text = readMark(path);
     if (text === undefined) return undefined;
     const [name = '', boot, host] = text.trim().split(' ');
     if (name === this.#name) return 'own';
@@ -116,14 +116,14 @@ async function withShortPath(root: string, name: string, use: (path: string) => 
 }
 
 /** Tools may write where the mark is, so that anything may be there instead. */
-async function readMark(path: string): Promise<string | undefined> {
+function readMark(path: string): string | undefined {
   try {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
-      const found = await file.stat();
-      return found.isFile() && found.size <= maxMarkBytes ? await file.readFile('utf8') : '';
+      const found = fstatSync(fd);
+      return found.isFile() && found.size <= maxMarkBytes ? readFileSync(fd, 'utf8') : '';
     } finally {
-      await file.close();
+      closeSync(fd);
     }
   } catch (error: unknown) {
     return codeOf(error) === 'ENOENT' ? undefined : '';

@@ -58,8 +58,8 @@ export function taskWorkspace(options: TaskWorkspaceOptions): TaskWorkspace {
       // What is noted about a home goes with that home: the same number behind the name.
       const number = home.slice(join(project, name).length);
       const internal = use(holdings.share(internalName(repositoryId, templateId) + number));
-      await ensurePrivate(home, owner);
-      await ensurePrivate(internal, owner);
+      ensurePrivate(home, owner);
+      ensurePrivate(internal, owner);
       return { home, internal };
     },
     shareProjectHome: () => void use(holdings.share('.')),

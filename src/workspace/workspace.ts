@@ -76,8 +76,8 @@ export class Workspace {
     const holdings = resumed ? this.#reserve(project, taskId) : TaskHoldings.empty(this.#leases, project, path);
     this.#reserved.delete(path);
     try {
-      await ensureRoot(this.root, owner);
-      await ensurePrivate(project, owner, { follow: true });
+      ensureRoot(this.root, owner);
+      ensurePrivate(project, owner, { follow: true });
       await this.#openPrivate(path, project, owner, resumed);
     } catch (error: unknown) {
       holdings.release();
@@ -184,7 +184,7 @@ export class Workspace {
       });
     }
     if (!resumed) await removeTree(path, project);
-    await ensurePrivate(path, owner);
+    ensurePrivate(path, owner);
     await this.#presence.mark(join(path, markName));
   }
 

@@ -6,6 +6,7 @@ import { handOn } from '../../src/execution/cgroup-delegation.ts';
 import { findCgroupPlaces, placesFrom } from '../../src/execution/cgroup-layout.ts';
 import { hitSentence, timesHit, writeLimit } from '../../src/execution/cgroup-limits.ts';
 import { Cgroups, TaskProcesses } from '../../src/execution/index.ts';
+import { CgroupWarmUp } from '../../src/execution/cgroup-warm-up.ts';
 import { TaskCgroup } from '../../src/execution/task-cgroup.ts';
 import { cgroupsOf } from '../support/survivors.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -267,9 +268,27 @@ for each in range(60):
         return Promise.resolve(true);
       }
     }
-    const step = startStep('echo started', {}, { task: (tag) => new Closed(uses, tag, limits) });
+    const step = startStep(
+      'echo started',
+      {},
+      { task: (tag) => new Closed({ uses, name: tag, limits, warmUp: new CgroupWarmUp() }) },
+    );
     expect(await step.result).toEqual({ kind: 'exited', code: 126 });
     expect(step.log()).toBe('The cgroup of this task cannot be entered: the tool was not started.\n');
+  });
+});
+
+describe.runIf(limited)('to make the next entry fast', () => {
+  it('this process is moved to where it is, and not again at once', async () => {
+    const place = (): string => readFileSync('/proc/self/cgroup', 'utf8');
+    const before = place();
+    const warmUp = new CgroupWarmUp();
+    const first = warmUp.begin();
+    expect(await warmUp.begin()).toBe(false);
+    expect(await first).toBe(true);
+    expect(await warmUp.begin()).toBe(false);
+    await vi.waitFor(async () => expect(await warmUp.begin()).toBe(true), { timeout: 5000, interval: 20 });
+    expect(place()).toBe(before);
   });
 });
 

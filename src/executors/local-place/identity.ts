@@ -82,7 +82,7 @@ export async function checkIdentity(
     answerOf(await captureProcess({ ...helper(command, args, searchPath), ...identity }, options));
   const { owner, process: identity } = await resolveIdentity(config.process, ask);
   if (!owner) return;
-  await ensureRoot(config.tmpPath, owner);
+  ensureRoot(config.tmpPath, owner);
   for (const path of wayTo(config.tmpPath)) {
     if ((await ask('test', ['-x', path], identity)) !== undefined) continue;
     throw new UserError(`user ${owner.uid}, as which tasks are to run, cannot enter ${path}, the way to tmp_path`, {
