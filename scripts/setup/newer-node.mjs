@@ -13,6 +13,8 @@ import { runVitest } from './vitest.mjs';
 const version = '24.21.0';
 /** Where the behaviour of Node.js itself counts: start-up, processes, streams, sockets; and the whole way of a task. */
 const files = ['test/cli', 'test/config', 'test/execution', 'test/http', 'test/logs', 'test/e2e/scripts'];
+/** Takes as long as all others together, and is about the system. */
+const left = ['--exclude', 'test/execution/process-tree.test.ts'];
 
 /** Starts the program and runs some of its tests on a newer Node.js; counts as skipped where that Node.js cannot be had. */
 export async function smokeOnNewerNode() {
@@ -31,7 +33,7 @@ export async function smokeOnNewerNode() {
     }
   });
   if (!node) return { passed: 0, failed: 0, skipped: 1 };
-  const result = await runVitest({ title: `Tests on ${title}`, node, files });
+  const result = await runVitest({ title: `Tests on ${title}`, node, files: [...files, ...left] });
   for (const args of [['--version'], ['--help'], ['runner', '--help']]) {
     try {
       await step(args.join(' '), async () => {

@@ -139,8 +139,10 @@ export async function engineProblem(
   const patience = AbortSignal.any([signal, AbortSignal.timeout(engineMs)]);
   const answer = await callDocker(['version', '--format', '{{.Server.Version}}'], env, patience);
   if (answer.ok) return undefined;
+  // Docker asks the same at the end of what it says, but not on which host.
+  const reason = answer.reason.replace(/[.\s]*(Is the docker daemon running\?)?\s*$/, '');
   return (
-    `The Docker engine at ${engineName(env)} does not answer: ${answer.reason}. ` +
+    `The Docker engine at ${engineName(env)} does not answer: ${reason}. ` +
     'Is it running on the host of the agent, and may the user of the agent use it?'
   );
 }
