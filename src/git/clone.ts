@@ -3,7 +3,7 @@ import type { Clock } from '../lib/index.ts';
 import { credentialText } from './credential-text.ts';
 import { gitEnvironment } from './environment.ts';
 import { Git, type GitOutcome } from './git.ts';
-import { isUnknown, type MirrorContext, type ResolvedRevision, retried } from './mirror.ts';
+import { isUnknown, keyOf, type MirrorContext, type ResolvedRevision, retried } from './mirror.ts';
 import { hasOtherCredentials, problemWithRevision, resultOf } from './outcome.ts';
 import { parseRemote } from './remote.ts';
 import { isHash, isWholeHash } from './revision.ts';
@@ -13,6 +13,8 @@ import type { CheckoutRequest, CheckoutResult, GitHost } from './types.ts';
 export interface CloneRequest extends Omit<CheckoutRequest, 'mirror' | 'privateDirectory' | 'uid' | 'gid'> {
   /** Writes user name and password where git reads them, and returns the path of the file. */
   handOver: (content: string) => Promise<string>;
+  /** Removes `directory`: git that was killed leaves what it has made so far, and clones into nothing that is there. */
+  makeRoom: () => Promise<void>;
 }
 
 /**
@@ -37,7 +39,7 @@ async function performClone(given: CloneRequest, host: GitHost, { clock }: { clo
   const file = password === undefined ? undefined : await handOver(password);
   const git = new Git(request, host, gitEnvironment(request, remote, file));
   try {
-    const outcome = await fetchAndCheckOut({ git, host, request, remote, attempt: 1, clock });
+    const outcome = await fetchAndCheckOut({ git, host, request, remote, attempt: 1, clock }, given);
     return resultOf(outcome, request, remote, file !== undefined || hasOtherCredentials(request, remote));
   } catch (error: unknown) {
     if (host.signal.aborted) return { kind: 'stopped' };
@@ -45,12 +47,16 @@ async function performClone(given: CloneRequest, host: GitHost, { clock }: { clo
   }
 }
 
-async function fetchAndCheckOut(context: MirrorContext): Promise<GitOutcome<ResolvedRevision | undefined>> {
+async function fetchAndCheckOut(
+  context: MirrorContext,
+  { makeRoom }: CloneRequest,
+): Promise<GitOutcome<ResolvedRevision | undefined>> {
   const { git, host, remote, request } = context;
   const { directory, revision } = request;
   host.log(`Cloning Repository ${remote.display}`);
-  const cloned = await retried(context, 'clone', () =>
-    git.run('fetch', dirname(directory), [
+  const cloned = await retried(context, 'clone', async (number) => {
+    if (number > 1) await host.once(keyOf(context, `room-${number}`), () => makeRoom().then(() => true));
+    return await git.run('fetch', dirname(directory), [
       'clone',
       '--quiet',
       '--no-checkout',
@@ -58,8 +64,8 @@ async function fetchAndCheckOut(context: MirrorContext): Promise<GitOutcome<Reso
       '--end-of-options',
       remote.url,
       directory,
-    ]),
-  );
+    ]);
+  });
   if (cloned.kind !== 'ok') return cloned;
   if (revision.kind === 'branch') {
     host.log('Get current commit hash');

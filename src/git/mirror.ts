@@ -179,11 +179,11 @@ export function isUnknown(said: string): boolean {
 export async function retried(
   context: MirrorContext,
   what: string,
-  attempt: () => Promise<GitOutcome>,
+  attempt: (number: number) => Promise<GitOutcome>,
 ): Promise<GitOutcome> {
   const { host, request, clock = systemClock } = context;
   for (let number = 1, pauseMs = 1000; ; number += 1, pauseMs = Math.min(maxPauseMs, pauseMs * 2)) {
-    const outcome = await attempt();
+    const outcome = await attempt(number);
     if (outcome.kind !== 'failed' || !outcome.failure.retryable || number >= request.attempts) return outcome;
     host.log(`Git ${what} failed (${outcome.failure.said}), retrying in ${pauseMs / 1000}s`);
     await host.once(keyOf(context, `pause-${what.replaceAll(' ', '-')}-${number}`), async () => {

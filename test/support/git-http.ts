@@ -9,8 +9,8 @@ export interface GitHttpOptions {
   root: string;
   /** Credentials that are asked for; without them everybody may read. */
   credentials?: { login: string; password: string };
-  /** Answers the first requests with these statuses instead. */
-  failures?: number[];
+  /** Answers the first requests with these statuses instead, or not at all. */
+  failures?: (number | 'silence')[];
   /** Serves https with this certificate. */
   tls?: { key: string; cert: string };
 }
@@ -30,6 +30,7 @@ export async function startGitHttp(options: GitHttpOptions): Promise<GitHttpServ
     const authorization = decodeBasic(request.headers.authorization);
     requests.push({ method: request.method ?? '', url: request.url ?? '', authorization });
     const failure = failures.shift();
+    if (failure === 'silence') return;
     if (failure !== undefined) {
       response.writeHead(failure).end();
       return;

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { messageOf, UserError } from '../../lib/index.ts';
+import { UserError } from '../../lib/index.ts';
 import { clone, type GitHost } from '../../git/index.ts';
 import type { TaskHost, TreeRequest, TreeResult } from '../../tasks/types.ts';
 import { askContainer } from './asking.ts';
@@ -24,8 +24,8 @@ export interface TreeContext {
   stopGraceMs: number;
 }
 
-/** Makes a tree that root has brought the user's; with somebody else's, at least usable. Arguments: directory, user, group. */
-const giveScript = 'if [ "$(id -u)" = 0 ]; then chown -R "$2:$3" "$1"; else chmod -R a+rwX "$1"; fi';
+/** Makes a tree the user's; only root has to, see `prepareContainers`. Arguments: directory, user, group. */
+const giveScript = 'chown -R "$2:$3" "$1"';
 
 /** Where the tree of a request belongs (spec 6.3): that of the task is `/workspace/repo`, others lie beside it. */
 export function treeDirectory(keyPrefix: string): string {
@@ -55,6 +55,7 @@ export async function checkOutInContainer(request: TreeRequest, context: TreeCon
         await files.putPrivate([{ path: file, content }]);
         return file;
       },
+      makeRoom: () => makeRoom(directory, context),
       keyPrefix,
       env: helperEnv,
       ssh,
@@ -102,10 +103,18 @@ async function giveToUser(directory: string, { containers, facts, host }: TreeCo
     const args = [directory, String(build.uid), String(build.gid)];
     const given = await askContainer({ containers, role: 'helper', script: giveScript, args, signal: host.signal });
     if (given.code !== 0) {
-      throw new UserError(`${directory} cannot be given to the user of the task: ${messageOf(given.stderr.trim())}`);
+      throw new UserError(`${directory} cannot be given to the user of the task: ${given.stderr.trim()}`);
     }
     return true;
   });
+}
+
+async function makeRoom(directory: string, { containers, host }: TreeContext): Promise<void> {
+  const script = 'rm -rf "$1"';
+  const removed = await askContainer({ containers, role: 'helper', script, args: [directory], signal: host.signal });
+  if (removed.code !== 0) {
+    throw new UserError(`${directory} cannot be removed for another attempt to clone: ${removed.stderr.trim()}`);
+  }
 }
 
 /** Runs git in the helper container. */
