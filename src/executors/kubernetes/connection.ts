@@ -2,6 +2,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import * as http from 'node:http';
 import type * as https from 'node:https';
 import { messageOf, UserError } from '../../lib/index.ts';
+import type { TokenFile } from './token-file.ts';
 
 /** How an API server is reached, and as whom. */
 export interface KubernetesConnection {
@@ -12,6 +13,8 @@ export interface KubernetesConnection {
   namespace: string;
   /** The pod of this program is one of the cluster's. */
   inCluster: boolean;
+  /** Who we are, when a file says it. */
+  tokenFile: TokenFile | undefined;
   config: KubeConfig;
 }
 
@@ -22,14 +25,16 @@ export interface RequestSettings {
 }
 
 /**
- * Asks the kubeconfig for what proves who we are; tokens from files and from credential plug-ins are renewed by that. Every request gets a
+ * Asks the kubeconfig for what proves who we are; tokens from credential plug-ins are renewed by that. Every request gets a
  * connection of its own (the library makes an agent for each call, without keep-alive): a job makes a dozen requests, and no request
  * can meet a connection that the server has just closed. Throws UserError when a file cannot be read or a plug-in fails.
  */
-export async function requestSettings({ config, source }: KubernetesConnection): Promise<RequestSettings> {
+export async function requestSettings({ config, tokenFile, source }: KubernetesConnection): Promise<RequestSettings> {
   const options: https.RequestOptions = { headers: {} };
+  let token: string | undefined;
   try {
     await config.applyToHTTPSOptions(options);
+    token = await tokenFile?.token();
   } catch (error: unknown) {
     throw new UserError(`there are no credentials for the Kubernetes API: ${messageOf(error).trim()}`, {
       hint: `They are configured in ${source}.`,
@@ -41,6 +46,7 @@ export async function requestSettings({ config, source }: KubernetesConnection):
   if (typeof options.auth === 'string') {
     headers['Authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`;
   }
+  if (token !== undefined) headers['Authorization'] = `Bearer ${token}`;
   if (!(options.agent instanceof http.Agent)) throw new UserError(`${source} has no way to the Kubernetes API`);
   return { headers, agent: options.agent };
 }

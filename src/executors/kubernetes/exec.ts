@@ -88,6 +88,7 @@ async function open(connection: KubernetesConnection, request: ExecRequest): Pro
       onClose: (reason) => process.onClose(reason),
     });
     if (opening.kind === 'refused') {
+      if (opening.status === 401) connection.tokenFile?.forget();
       // A WebSocket begins with a GET, so RBAC asks for `get`; new versions of Kubernetes ask for `create` as well.
       const verb = /cannot create resource/.test(opening.body) ? 'create' : 'get';
       return answerFailure(opening, connection, { verb, resource: 'pods/exec', namespace });

@@ -3,9 +3,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { proxyFor, shownUrl } from '../../http/index.ts';
-import { codeOf, messageOf, UserError } from '../../lib/index.ts';
+import { type Clock, systemClock, UserError } from '../../lib/index.ts';
 import type { KubernetesConnection } from './connection.ts';
-import { type KubernetesLibrary, loadKubernetesLibrary } from './load-library.ts';
+import { loadKubeconfigs, usualKubeconfigs } from './kubeconfig-files.ts';
+import { loadKubernetesLibrary } from './load-library.ts';
+import { TokenFile } from './token-file.ts';
 
 export interface FindConnectionOptions {
   env: Readonly<Record<string, string | undefined>>;
@@ -15,6 +17,8 @@ export interface FindConnectionOptions {
   namespace?: string | undefined;
   /** @default '/var/run/secrets/kubernetes.io/serviceaccount' */
   serviceAccountDirectory?: string;
+  /** Says how old a token is. @default the system's */
+  clock?: Pick<Clock, 'now'>;
 }
 
 /**
@@ -22,17 +26,20 @@ export interface FindConnectionOptions {
  * Throws UserError when there is none, or the file cannot be used.
  */
 export async function findConnection(options: FindConnectionOptions): Promise<KubernetesConnection> {
-  const { env, kubeconfig = '' } = options;
+  const { env, kubeconfig = '', clock = systemClock } = options;
   const library = await loadKubernetesLibrary();
   const inside = kubeconfig === '' ? readServiceAccount(options) : undefined;
   const config = new library.KubeConfig();
   let source: string;
+  let tokenFile: string | undefined;
   if (inside) {
-    config.loadFromOptions(inside);
+    config.loadFromOptions(inside.config);
+    tokenFile = inside.tokenFile;
     source = 'the service account of the pod that this runs in';
   } else {
-    const files = kubeconfig === '' ? usualFiles(env) : [kubeconfig];
-    loadFiles(library, config, files);
+    const files = kubeconfig === '' ? usualKubeconfigs(env) : [kubeconfig];
+    const { tokenFiles } = await loadKubeconfigs(library, config, files);
+    tokenFile = tokenFiles.get(config.getCurrentUser()?.name ?? '');
     source = `${files.join(delimiter)} (context ${config.getCurrentContext()})`;
   }
   const cluster = config.getCurrentCluster();
@@ -43,6 +50,10 @@ export async function findConnection(options: FindConnectionOptions): Promise<Ku
     source,
     namespace: options.namespace || config.getContextObject(config.getCurrentContext())?.namespace?.trim() || 'default',
     inCluster: inside !== undefined,
+    tokenFile:
+      tokenFile === undefined
+        ? undefined
+        : new TokenFile(tokenFile, { clock, fallback: config.getCurrentUser()?.token || undefined }),
     config,
   };
 }
@@ -62,12 +73,12 @@ function reachable(cluster: Cluster, env: FindConnectionOptions['env']): Cluster
 function readServiceAccount({
   env,
   serviceAccountDirectory: directory = '/var/run/secrets/kubernetes.io/serviceaccount',
-}: FindConnectionOptions): object | undefined {
+}: FindConnectionOptions): { config: object; tokenFile: string } | undefined {
   const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = env;
   const tokenFile = join(directory, 'token');
   if (host === '' || port === '' || !existsSync(tokenFile)) return undefined;
   const namespaceFile = join(directory, 'namespace');
-  return {
+  const config = {
     clusters: [
       {
         name: 'cluster',
@@ -76,7 +87,7 @@ function readServiceAccount({
         skipTLSVerify: false,
       },
     ],
-    users: [{ name: 'pod', authProvider: { name: 'tokenFile', config: { tokenFile } } }],
+    users: [{ name: 'pod' }],
     contexts: [
       {
         name: 'pod',
@@ -87,39 +98,7 @@ function readServiceAccount({
     ],
     currentContext: 'pod',
   };
-}
-
-function usualFiles(env: FindConnectionOptions['env']): string[] {
-  const named = (env['KUBECONFIG'] ?? '').split(delimiter).filter((file) => file !== '');
-  const usual = join(env['HOME'] ?? '', '.kube', 'config');
-  const files = (named.length > 0 ? named : [usual]).filter((file) => existsSync(file));
-  if (files.length > 0) return files;
-  throw new UserError(
-    named.length > 0 ? `KUBECONFIG names no file that exists: ${named.join(delimiter)}` : 'no Kubernetes was found',
-    { hint: `Run inside a cluster, or give a kubeconfig file: in KUBECONFIG, or as ${usual}.` },
-  );
-}
-
-/** Of several files the first that says something counts, as `kubectl` has it. */
-function loadFiles({ KubeConfig: Config }: KubernetesLibrary, config: KubeConfig, files: readonly string[]): void {
-  for (const file of files) {
-    const one = new Config();
-    try {
-      one.loadFromFile(file);
-    } catch (error: unknown) {
-      throw new UserError(`the kubeconfig file ${file} cannot be used: ${reasonOf(error)}`, { cause: error });
-    }
-    config.clusters.push(...one.clusters.filter(({ name }) => config.getCluster(name) === null));
-    config.users.push(...one.users.filter(({ name }) => config.getUser(name) === null));
-    config.contexts.push(...one.contexts.filter(({ name }) => config.getContextObject(name) === null));
-    if (!config.getCurrentContext() && one.getCurrentContext()) config.setCurrentContext(one.getCurrentContext());
-  }
-}
-
-function reasonOf(error: unknown): string {
-  if (codeOf(error) === 'ENOENT') return 'there is no such file';
-  // What the library runs into when the file holds something else.
-  return error instanceof TypeError ? 'it is not a kubeconfig' : messageOf(error);
+  return { config, tokenFile };
 }
 
 function noContext(config: KubeConfig, source: string): UserError {

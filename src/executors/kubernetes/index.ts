@@ -21,8 +21,6 @@ export type {
 } from './types.ts';
 
 /** Makes a client for the Kubernetes that `findConnection` finds; nothing is asked of it yet. Throws UserError. */
-export async function openKubernetes(
-  options: FindConnectionOptions & { clock: Pick<Clock, 'sleep' | 'random'> },
-): Promise<KubernetesClient> {
+export async function openKubernetes(options: FindConnectionOptions & { clock: Clock }): Promise<KubernetesClient> {
   return new KubernetesClient(await findConnection(options), options.clock);
 }

@@ -68,6 +68,7 @@ export async function openAnswer(connection: KubernetesConnection, request: ApiR
       (response) => {
         // An error that comes when nobody reads any more would end the program.
         response.on('error', () => undefined);
+        if (response.statusCode === 401) connection.tokenFile?.forget();
         resolve(response);
       },
     );
