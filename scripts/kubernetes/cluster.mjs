@@ -20,18 +20,20 @@ const pause = 'semaphore-test/pause:1';
 
 /**
  * Starts a cluster from the programs in `bin`. Resolves, when its node is ready, with the path of a kubeconfig file with all rights, and
- * `close`, which ends all of it. Throws StepError.
+ * `close`, which ends all of it. Throws StepError, or the signal's reason.
  */
-export async function startCluster({ bin, etcd, kubectl }) {
+export async function startCluster({ bin, etcd, kubectl, signal }) {
   const address = await dockerAddress();
   await makePause();
   const directory = mkdtempSync(join(tmpdir(), 'semaphore-kubernetes-'));
-  const processes = new Processes(directory);
+  const processes = new Processes(directory, signal);
   const close = async () => {
     await processes.stop();
-    await removeContainers();
+    // An engine that is gone must not keep the mounts.
+    const [removed] = await Promise.allSettled([removeContainers()]);
     await unmount(join(directory, 'kubelet'));
     rmSync(directory, { recursive: true, force: true });
+    if (removed.status === 'rejected') throw new StepError(`containers are left: ${removed.reason.message}`);
   };
   try {
     makeCertificates(directory, { address, node });
@@ -75,7 +77,7 @@ export async function startCluster({ bin, etcd, kubectl }) {
     return { kubeconfig, directory, version: JSON.parse(stdout).serverVersion.gitVersion, close };
   } catch (error) {
     const kept = error instanceof StepError ? new StepError(error.message, { output: readLog(error.log) }) : error;
-    await close();
+    await close().catch(() => undefined); // The first error is the one to tell.
     throw kept;
   }
 }

@@ -11,10 +11,13 @@ const POLL_MS = 200;
 /** A set of processes with one life. */
 export class Processes {
   #directory;
+  #signal;
   #running = [];
 
-  constructor(directory) {
+  /** `signal` ends what is waited for, not the processes. */
+  constructor(directory, signal) {
     this.#directory = directory;
+    this.#signal = signal;
   }
 
   start(name, command, args) {
@@ -35,9 +38,10 @@ export class Processes {
     this.#running.push(entry);
   }
 
-  /** Asks again until `attempt` works. Throws StepError when it is too late, or a process has ended. */
+  /** Asks again until `attempt` works. Throws StepError when it is too late, or a process has ended; the signal's reason. */
   async until(what, timeMs, attempt) {
     for (const late = Date.now() + timeMs; ; await delay(POLL_MS)) {
+      this.#signal.throwIfAborted();
       const dead = this.#running.find(({ ended }) => ended !== undefined);
       if (dead) throw new StepError(`${dead.name} ended (${dead.ended})`, { log: dead.log });
       try {

@@ -4,7 +4,7 @@
 // until Ctrl-C, for a look with kubectl; other arguments are test files.
 import { once } from 'node:events';
 import { runScript, setUp, testTools } from '../setup.mjs';
-import { say, step, StepError } from '../setup/console.mjs';
+import { Interrupted, say, step, StepError } from '../setup/console.mjs';
 import { openContainers } from '../setup/containers.mjs';
 import { summarise } from '../setup/summary.mjs';
 import { findTool } from '../setup/tools.mjs';
@@ -31,21 +31,33 @@ await runScript(async () => {
       bin = await ensureBinaries();
       return bin;
     });
+    const signal = interruption();
     await step('cluster', async () => {
-      cluster = await startCluster({ bin, etcd: findTool('etcd'), kubectl: findTool('kubectl') });
+      cluster = await startCluster({ bin, etcd: findTool('etcd'), kubectl: findTool('kubectl'), signal });
       return `Kubernetes ${cluster.version}, logs in ${cluster.directory}`;
     });
+    signal.throwIfAborted();
     if (keep) {
       say(`export KUBECONFIG=${cluster.kubeconfig}`);
-      await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+      await once(signal, 'abort');
     } else {
       const env = { SEMAPHORE_TEST_KUBECONFIG: cluster.kubeconfig };
       const title = `Tests on Kubernetes ${cluster.version}`;
       rows.push({ name: title, ...(await runVitest({ title, files: files.length > 0 ? files : tests, env })) });
     }
   } finally {
-    await cluster?.close();
-    await containers.close();
+    try {
+      await cluster?.close();
+    } finally {
+      await containers.close();
+    }
   }
   return keep ? 0 : summarise(rows);
 });
+
+/** From now on a signal does not end this program, which would leave the cluster: not a second one, nor one at the wrong moment. */
+function interruption() {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => controller.abort(new Interrupted(name)));
+  return controller.signal;
+}
