@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { openKubernetes, type KubernetesClient } from '../../src/executors/kubernetes/index.ts';
 import { systemClock } from '../../src/lib/index.ts';
-import { openCluster, type Rule, type TestCluster } from '../kubernetes-api/index.ts';
+import { openCluster, podRemovalMs, type Rule, type TestCluster } from '../kubernetes-api/index.ts';
 import { ansibleImage, docker, dockerNames, ensureImages, needsDocker } from '../support/docker/index.ts';
 import { createWorld, type World } from '../support/e2e/world.ts';
 import { TestRepository } from '../support/git-repository.ts';
@@ -63,7 +63,7 @@ const manifest = readFileSync(join(import.meta.dirname, '../../deploy/kubernetes
 const [role] = parseAllDocuments(manifest).map((document) => document.toJS() as { rules: Rule[] });
 const rules = role?.rules ?? [];
 
-describe.runIf(needsDocker() && needs('openssl'))('a runner whose tasks run in pods', () => {
+describe.runIf(needsDocker() && needs('openssl'))('a runner whose tasks run in pods', { timeout: 480_000 }, () => {
   const name = dockerNames('k8s-e2e');
   const image = `${name}:ansible`;
   let cluster: TestCluster;
@@ -77,7 +77,7 @@ describe.runIf(needsDocker() && needs('openssl'))('a runner whose tasks run in p
     client = await openKubernetes({ ...cluster, env: {}, clock: systemClock });
     ({ kubeconfig } = await cluster.account(rules));
   }, 600_000);
-  afterAll(() => cluster.close(), 120_000);
+  afterAll(() => cluster.close(), 2 * podRemovalMs);
 
   const allPods = () => client.listPods('semaphoreui.com/task-id');
   const podNames = async (): Promise<string[]> => (await allPods()).map(({ metadata }) => metadata.name);
@@ -119,7 +119,7 @@ describe.runIf(needsDocker() && needs('openssl'))('a runner whose tasks run in p
   }
 
   async function expectNoPods(): Promise<void> {
-    await expect.poll(podNames, { timeout: 60_000 }).toEqual([]);
+    await expect.poll(podNames, { timeout: podRemovalMs }).toEqual([]);
     // Those of service accounts are the cluster's own.
     expect((await client.listSecrets('semaphoreui.com/runner')).length).toBe(0);
   }

@@ -6,6 +6,7 @@ import { openKubernetes, type KubernetesClient } from '../../src/executors/kuber
 import { systemClock } from '../../src/lib/index.ts';
 import {
   openCluster,
+  podRemovalMs,
   realClusterVariable,
   startKubernetesApi,
   type KubernetesApi,
@@ -14,7 +15,7 @@ import {
 import { busyboxImage, debianImage, docker, dockerNames, ensureImages, needsDocker } from '../support/docker/index.ts';
 import { needs } from '../support/tools.ts';
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 2 * podRemovalMs });
 
 /**
  * Runner tasks in pods of the stand-in, whose containers are real; or of a real cluster (docs/testing-kubernetes.md). The same promises as
@@ -347,7 +348,7 @@ describe.runIf(needsDocker() && needs('openssl'))('Kubernetes for runner tasks',
         ) as string,
         hint: expect.stringContaining('runner.executor.k8s.pull_secrets') as string,
       });
-      await expect.poll(() => podOf(name), { timeout: 30_000 }).toBeUndefined();
+      await expect.poll(() => podOf(name), { timeout: podRemovalMs }).toBeUndefined();
     });
 
     it('the account may not make pods, or run anything in them', async () => {

@@ -3,6 +3,7 @@ import {
   type KubernetesApi,
   type NamespaceRule,
   openCluster,
+  podRemovalMs,
   realClusterVariable,
   type TestCluster,
 } from '../kubernetes-api/index.ts';
@@ -20,8 +21,6 @@ import {
 
 /** A real cluster has no faults on request. */
 const withFaults = it.skipIf(process.env[realClusterVariable] !== undefined);
-/** A real kubelet takes its time with pods that have not started. */
-const removalMs = 100_000;
 const ours = 'agent.semaphore/host';
 
 async function namesOf(objects: Promise<{ metadata: { name: string } }[]>): Promise<string[]> {
@@ -29,7 +28,7 @@ async function namesOf(objects: Promise<{ metadata: { name: string } }[]>): Prom
 }
 
 /** How a pod comes to be, or does not (spec CI 6.3). */
-describe.skipIf(!needsDocker())('the pod of a job', { timeout: 240_000 }, () => {
+describe.skipIf(!needsDocker())('the pod of a job', { timeout: 480_000 }, () => {
   let cluster: TestCluster;
   /** For faults. */
   let api: KubernetesApi;
@@ -47,7 +46,7 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 240_000 }, () => 
 
   afterAll(async () => {
     await cluster?.close();
-  }, 2 * removalMs);
+  }, 2 * podRemovalMs);
 
   const begin = async (options: PodJobOptions): Promise<PodJob> => {
     const job = await podJob(cluster, options);
@@ -60,7 +59,7 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 240_000 }, () => 
   const expectNothing = async (): Promise<void> => {
     await Promise.all(jobs.map(({ executor }) => executor.stop()));
     const { client } = await podJob(cluster);
-    await expect.poll(() => namesOf(client.listPods(ours)), { timeout: removalMs }).toEqual([]);
+    await expect.poll(() => namesOf(client.listPods(ours)), { timeout: podRemovalMs }).toEqual([]);
     expect(await namesOf(client.listSecrets(ours))).toEqual([]);
   };
 
@@ -207,7 +206,7 @@ describe.skipIf(!needsDocker())('the pod of a job', { timeout: 240_000 }, () => 
       expect.stringMatching(/^semaphore-job-twice-[0-9a-f]{6}$/),
     ]);
     await second.executor.stop();
-    await expect.poll(async () => (await first.client.listPods(ours)).length, { timeout: removalMs }).toBe(1);
+    await expect.poll(async () => (await first.client.listPods(ours)).length, { timeout: podRemovalMs }).toBe(1);
     expect((await first.client.listSecrets(ours)).map(({ metadata }) => metadata.name)).toEqual([
       'semaphore-job-twice-secret',
     ]);

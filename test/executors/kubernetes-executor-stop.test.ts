@@ -5,7 +5,13 @@ import { KubernetesClient, type Pod } from '../../src/executors/kubernetes/index
 import { findConnection } from '../../src/executors/kubernetes/find-connection.ts';
 import { systemClock } from '../../src/lib/index.ts';
 import { keepingLogger } from '../agent/job-setup.ts';
-import { type KubernetesApi, openCluster, realClusterVariable, type TestCluster } from '../kubernetes-api/index.ts';
+import {
+  type KubernetesApi,
+  openCluster,
+  podRemovalMs,
+  realClusterVariable,
+  type TestCluster,
+} from '../kubernetes-api/index.ts';
 import { pods } from '../kubernetes-api/objects/resources.ts';
 import type { Change } from '../kubernetes-api/objects/store.ts';
 import { needsDocker } from '../support/docker/index.ts';
@@ -16,7 +22,7 @@ const withFaults = it.skipIf(process.env[realClusterVariable] !== undefined);
 const ours = 'agent.semaphore/host';
 
 /** How a job in a pod ends, by whomever, and what it leaves: nothing (spec CI 6.3, 5.9). */
-describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
+describe.skipIf(!needsDocker())('a job in a pod', { timeout: 300_000 }, () => {
   let cluster: TestCluster;
   /** For faults. */
   let api: KubernetesApi;
@@ -36,7 +42,7 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
 
   afterAll(async () => {
     await cluster?.close();
-  }, 60_000);
+  }, 2 * podRemovalMs);
 
   const make = async (options: PodJobOptions = {}): Promise<PodJob> => {
     const job = await podJob(cluster, options);
@@ -58,9 +64,7 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
     return objects.map(({ metadata }) => metadata.name);
   };
 
-  // A pod that is deleted has 30 seconds to end in, and a busy node takes them.
-  const goneMs = 90_000;
-  const expectNothing = (): Promise<void> => expect.poll(namesLeft, { timeout: goneMs }).toEqual([]);
+  const expectNothing = (): Promise<void> => expect.poll(namesLeft, { timeout: podRemovalMs }).toEqual([]);
 
   it('leaves nothing when it is stopped before it has begun', async () => {
     const job = await make();
@@ -232,21 +236,21 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
         ...(log.length > 1 ? [expect.stringContaining('semaphore-job-orphan-secret')] : []),
       ]);
       await expect
-        .poll(async () => (await namesLeft()).toSorted(), { timeout: goneMs })
+        .poll(async () => (await namesLeft()).toSorted(), { timeout: podRemovalMs })
         .toEqual([
           'semaphore-job-alive',
           'semaphore-job-alive-secret',
           'semaphore-job-elsewhere',
           'semaphore-job-elsewhere-secret',
         ]);
-    }, 150_000);
+    });
 
     it('is removed by any agent of the namespace when it was a pod that is gone', async () => {
       const orphan = await make({ owner: { ...dead, host: 'f00', pod: { name: 'agent-x', uid: '1' } } });
       expect(await orphan.executor.prepare()).toBe(0);
       await sweep();
       await expectNothing();
-    }, 150_000);
+    });
 
     withFaults('goes with the pod of its agent: Kubernetes removes it when that is removed', async () => {
       const inside = api.inCluster(api.account({ namespace: cluster.namespace }), cluster.namespace);

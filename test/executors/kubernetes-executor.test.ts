@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCluster, type TestCluster } from '../kubernetes-api/index.ts';
+import { openCluster, podRemovalMs, type TestCluster } from '../kubernetes-api/index.ts';
 import { needsDocker } from '../support/docker/index.ts';
 import { encoded, podImage, podJob, type PodJob, smallImage, tagImages } from './kubernetes-setup.ts';
 
@@ -21,7 +21,7 @@ const variables = [
 const hostVariables = [{ name: 'OVER', value: 'host' }];
 
 /** One pod for many looks at what a job finds in it (spec CI 6.3). */
-describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
+describe.skipIf(!needsDocker())('a job in a pod', { timeout: 300_000 }, () => {
   let cluster: TestCluster;
   let job: PodJob;
 
@@ -57,7 +57,7 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
   afterAll(async () => {
     await job?.executor.stop();
     await cluster?.close();
-  }, 60_000);
+  }, 2 * podRemovalMs);
 
   const run = async (directive: string): Promise<string> => {
     const exitCode = await job.executor.run({ directive });
@@ -223,7 +223,7 @@ describe.skipIf(!needsDocker())('a job in a pod', { timeout: 120_000 }, () => {
 
   it('leaves nothing when it is stopped', async () => {
     await job.executor.stop();
-    await expect.poll(() => job.client.listPods('agent.semaphore/host'), { timeout: 30_000 }).toEqual([]);
+    await expect.poll(() => job.client.listPods('agent.semaphore/host'), { timeout: podRemovalMs }).toEqual([]);
     expect(await job.client.listSecrets('agent.semaphore/host')).toEqual([]);
   });
 });

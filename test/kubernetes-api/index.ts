@@ -14,3 +14,4 @@ export type {
 export type { Rule } from './api/accounts.ts';
 export type { AnswerFault, Lift, Match } from './api/faults.ts';
 export { openCluster, realClusterVariable, type NamespaceRule, type TestCluster } from './cluster.ts';
+export { podRemovalMs } from './real-cluster.ts';

@@ -7,7 +7,11 @@ import { uniqueName } from '../support/docker/index.ts';
 import type { NamespaceRule, TestCluster } from './cluster.ts';
 import { kubeconfigText } from './kubeconfig.ts';
 
-const removalMs = 120_000;
+/**
+ * How long a pod that is deleted may take to be gone, milliseconds. A kubelet that is busy starting it notices late, and may end what it has
+ * started with the usual 30 seconds of grace, more than once: on a busy machine 80 s were seen where one second had been asked for.
+ */
+export const podRemovalMs = 180_000;
 
 /** A namespace of the test's own in the cluster that `path` (a kubeconfig file with all rights) is for. */
 export async function openRealCluster(path: string): Promise<Omit<TestCluster, 'image'>> {
@@ -73,7 +77,7 @@ export async function openRealCluster(path: string): Promise<Omit<TestCluster, '
 
 /** Tries again until it works; rejects with the last error. */
 async function until(attempt: () => Promise<unknown>): Promise<void> {
-  for (const late = Date.now() + removalMs; ; await sleep(200)) {
+  for (const late = Date.now() + podRemovalMs; ; await sleep(200)) {
     try {
       await attempt();
       return;
