@@ -8,8 +8,8 @@ import type { NamespaceRule, TestCluster } from './cluster.ts';
 import { kubeconfigText } from './kubeconfig.ts';
 
 /**
- * How long a pod that is deleted may take to be gone, milliseconds. A kubelet that is busy starting it notices late, and may end what it has
- * started with the usual 30 seconds of grace, more than once: on a busy machine 80 s were seen where one second had been asked for.
+ * How long a pod that is deleted may take to be gone, milliseconds. On a busy machine a test waited 80 s where one second of grace had been
+ * asked for while the pod started; what the kubelet did meanwhile is not known.
  */
 export const podRemovalMs = 180_000;
 
