@@ -64,7 +64,8 @@ export class PodObserver {
 
   async close(): Promise<void> {
     this.#ended.abort();
-    this.#listeners.clear();
+    // Nobody waits for the next change any more.
+    this.#tell();
     await this.#watching;
   }
 
